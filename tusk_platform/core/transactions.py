@@ -1,0 +1,43 @@
+"""Names of the Delta transaction ids that hold positions. One place, because a typo here loses exactly-once."""
+
+from __future__ import annotations
+
+
+def position(stream: str, partition: str) -> str:
+    """Next offset to read of one partition."""
+    return f"{stream}/{partition}"
+
+
+def newest(stream: str, partition: str) -> str:
+    """Greatest event time read of one partition, microseconds UTC."""
+    return f"{stream}/{partition}/time"
+
+
+def watermark(stream: str) -> str:
+    """The stream's watermark, microseconds UTC."""
+    return f"{stream}/watermark"
+
+
+def batch(stream: str) -> str:
+    """Number of the last batch committed to raw."""
+    return f"{stream}/batch"
+
+
+def generation(stream: str) -> str:
+    """Raised when rows were removed from raw or rewritten: every aggregate of the stream starts over."""
+    return f"{stream}/generation"
+
+
+def refreshed(aggregate: str) -> str:
+    """On the aggregate's table: the last raw batch it contains."""
+    return f"{aggregate}/batch"
+
+
+def refreshed_generation(aggregate: str) -> str:
+    """On the aggregate's table: the generation of raw it was computed from."""
+    return f"{aggregate}/generation"
+
+
+def definition(aggregate: str) -> str:
+    """On the aggregate's table: hash of the definition it was computed by; another one means start over."""
+    return f"{aggregate}/definition"

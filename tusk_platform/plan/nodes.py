@@ -1,0 +1,290 @@
+"""The kinds of node a plan is made of. Times are integer microseconds; names are those of the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from tusk_platform.errors import Span
+from tusk_platform.units import HOUR, MINUTE
+
+ColumnType = Literal["string", "integer", "double", "decimal", "boolean", "timestamp", "date", "uuid", "json"]
+Function = Literal["count", "sum", "avg", "min", "max", "distinct", "ratio", "rate", "stddev", "p50", "p95", "p99"]
+WidgetType = Literal["counter", "line_chart", "bar_chart", "gauge", "table", "alert_panel"]
+SourceKind = Literal["aggregate", "stream", "alerts"]
+
+# A watermark that no event time reaches: every window of a stream that was read to its end is final.
+END_OF_TIME: Final = 2**62
+# Stored in place of a watermark where there is none (a stream whose demo rows were removed).
+NO_WATERMARK: Final = -(2**62)
+# `_partition` of generated events; the first event of anybody else removes them.
+DEMO_PARTITION: Final = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where in the config a node was written: the dotted key and its position."""
+
+    key: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a stream. ``aliases`` are other names under which events may carry it."""
+
+    name: str
+    type: ColumnType
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """A rule that each row must keep at the border. ``name`` is the reason a quarantined row carries."""
+
+    name: str
+    kind: Literal["required", "type", "range"]
+    column: str
+    minimum: float | None = None
+    maximum: float | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An unbounded sequence of events and the raw table that keeps them.
+
+    ``source`` is what the config says (``kafka``); ``adapter`` is what reads it here: the same name where there is a
+    connection, else the embedded stand-in (``log``, ``host``). ``options`` are the adapter's own keys, validated.
+    ``expressions`` are derived columns (SQL over the row). ``scope`` limits a node to one event type of the stream.
+    """
+
+    name: str
+    source: str
+    adapter: str
+    columns: tuple[Column, ...]
+    event_time: str
+    origin: Origin
+    key: str | None = None
+    value: str | None = None
+    event_type: str | None = None
+    dedup_key: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    connection: str | None = None
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[RowRule, ...] = ()
+    format: Literal["json", "csv"] = "json"
+    time_format: str | None = None
+    timezone: str = "UTC"
+    max_future: int = HOUR
+    idle_timeout: int = MINUTE
+    replay: bool = False
+    demo: bool = False
+    free_form: bool = True
+    deduplicate: bool = False
+    dedup_horizon: int = HOUR
+    topic_retention: int | None = None
+    retention: int | None = None
+    poll_interval: int | None = None
+    event_types: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+    @property
+    def table(self) -> str:
+        """Name of the raw table."""
+        return f"raw.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tumbling:
+    """Windows ``[start, start + size)`` on a grid shifted by ``offset``; whole days align to local midnight."""
+
+    size: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """Windows of ``size`` that start every ``slide``."""
+
+    size: int
+    slide: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Windows of activity: events at most ``gap`` apart, cut at ``max_size`` from the first."""
+
+    gap: int
+    max_size: int = 24 * HOUR
+
+
+Window = Tumbling | Sliding | Session
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number per window and group.
+
+    ``where``, ``numerator`` and ``denominator`` are SQL conditions over the stream's columns; ``per`` divides a rate
+    (``count`` ÷ seconds of the window). ``type`` is the type of the result.
+    """
+
+    name: str
+    function: Function
+    type: ColumnType
+    column: str | None = None
+    where: str | None = None
+    numerator: str | None = None
+    denominator: str | None = None
+    money: bool = False
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether windows of this metric can be added up without the events behind them."""
+        return self.function in {"count", "sum", "avg", "min", "max", "ratio", "rate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A windowed table computed from one stream."""
+
+    name: str
+    stream: str
+    dimensions: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    window: Window
+    origin: Origin
+    allowed_lateness: int = 0
+    where: str | None = None
+    update_frequency: int = MINUTE
+    group: str = "real_time_aggregations"
+
+    @property
+    def table(self) -> str:
+        """Name of the aggregate's table."""
+        return f"agg.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """One thing on a dashboard. ``source`` names an aggregate or a stream (``kind`` says which)."""
+
+    name: str
+    type: WidgetType
+    kind: SourceKind
+    source: str
+    origin: Origin
+    metric: str | None = None
+    series: str | None = None
+    format: Literal["number", "currency", "percent", "duration", "bytes"] = "number"
+    currency: str = "USD"
+    trend: bool = False
+    time_range: int = 24 * HOUR
+    bucket: int | None = None
+    warning: float | None = None
+    critical: float | None = None
+    severities: tuple[str, ...] = ()
+    max_alerts: int = 10
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A page of widgets that updates itself every ``refresh_interval``."""
+
+    name: str
+    widgets: tuple[Widget, ...]
+    origin: Origin
+    refresh_interval: int
+    columns: int = 3
+    rows: int = 2
+    responsive: bool = True
+    auto_refresh: bool = True
+    alerting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An outside service of the config. ``values`` may hold secrets by reference only: ``{"@env": [NAME]}``."""
+
+    name: str
+    values: Mapping[str, Any]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """One decision the config left open: the rule that made it and the key that would say it explicitly."""
+
+    key: str
+    rule: str
+    decision: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inactive:
+    """A key that is checked and carried but that nothing carries out yet, or not without a connection."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentUse:
+    """An ``@env`` of the config: the variable and where it is needed."""
+
+    variable: str
+    key: str
+    span: Span
+    has_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How hard the machine may be used: values of ``performance_config``, ``stream_processing`` and the top level."""
+
+    timezone: str = "UTC"
+    engine: str = "duckdb"
+    parallelism: int = 2
+    commit_interval: int = 1_000_000
+    batch_rows: int = 10_000
+    codec: str = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All nodes of one config. Two plans with the same fingerprint generate the same platform, byte for byte."""
+
+    file: str
+    streams: tuple[Stream, ...] = ()
+    aggregates: tuple[Aggregate, ...] = ()
+    dashboards: tuple[Dashboard, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    runtime: Runtime = Runtime()
+    assumptions: tuple[Assumption, ...] = ()
+    inactive: tuple[Inactive, ...] = ()
+    environment: tuple[EnvironmentUse, ...] = ()
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name; KeyError where there is none."""
+        return {s.name: s for s in self.streams}[name]
+
+    def aggregate(self, name: str) -> Aggregate:
+        """The aggregate of that name; KeyError where there is none."""
+        return {a.name: a for a in self.aggregates}[name]
+
+    def aggregates_of(self, stream: str) -> tuple[Aggregate, ...]:
+        """The aggregates computed from a stream, in the order of the config."""
+        return tuple(a for a in self.aggregates if a.stream == stream)
+
+    @property
+    def stream_names(self) -> tuple[str, ...]:
+        """Names of all streams, in the order of the config."""
+        return tuple(s.name for s in self.streams)

@@ -1,0 +1,184 @@
+"""The small contracts between floors: what a source, an engine and a quality checker are, and how one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from tusk_platform.errors import UsageError, nearest
+from tusk_platform.plan.nodes import Plan, Stream
+
+# Partition -> next offset to read: exactly what the lake stores as transaction versions.
+Position = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Bounds of one read: at most so many rows, waiting at most so many seconds for the first of them."""
+
+    rows: int = 10_000
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records of one partition in offset order.
+
+    Either ``payloads`` (one undecoded event each, None for a tombstone) or ``rows`` (an Arrow table whose columns carry
+    the events' own names) is given. ``arrivals`` are microseconds UTC and only there where the source knows them.
+    ``next_offset`` is the position after the last record; it may run ahead of ``offsets[-1] + 1``.
+    """
+
+    partition: str
+    offsets: Sequence[int]
+    next_offset: int
+    payloads: Sequence[bytes | None] | None = None
+    rows: pa.Table | None = None
+    arrivals: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one read brought. ``at_end`` are the partitions known to be read to their end."""
+
+    chunks: tuple[Chunk, ...]
+    at_end: frozenset[str] = frozenset()
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+        return sum(len(c.offsets) for c in self.chunks)
+
+
+class Source(Protocol):
+    """A replayable log: reading twice from one position brings the same records in the same order."""
+
+    def partitions(self) -> tuple[str, ...]:
+        """All partitions, also those without records."""
+        ...
+
+    def read(self, position: Position, budget: Budget) -> Batch:
+        """Records from ``position`` on; an absent partition starts at its beginning. Unavailable when it cannot."""
+        ...
+
+    def acknowledge(self, position: Position) -> None:
+        """Told after the commit; a hint only, may be lost."""
+        ...
+
+    def lag(self, position: Position) -> int | None:
+        """Records behind the source's end, or None where that cannot be known."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What an adapter may use: the resolved connection (secrets in clear, never to be logged) and its folders."""
+
+    connection: Mapping[str, Any] = field(default_factory=dict)
+    config_folder: Path = Path()
+    log_folder: Path = Path()
+    parallelism: int = 1
+
+
+@runtime_checkable
+class SourceAdapter(Protocol):
+    """What an entry point of ``tusk.sources`` names.
+
+    ``check_options`` takes the stream's own keys, returns them with defaults filled in, and raises the ValueErrors
+    of pydantic for what is wrong. ``connection`` names the key of `connections` it needs (None: none).
+    ``stand_in`` is the adapter used without that connection. ``free_form``: events carry keys of their own.
+    ``replay``: a file-like source without a live watermark. ``event_time`` is the column name a source dictates.
+    ``columns`` are columns the source itself states, as (name, type).
+    """
+
+    name: str
+    connection: str | None
+    stand_in: str | None
+    free_form: bool
+    replay: bool
+    event_time: str | None
+    columns: tuple[tuple[str, str], ...]
+
+    def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Validated options of one stream."""
+        ...
+
+    def open(self, stream: Stream, context: SourceContext) -> Source:
+        """A source ready to read; connections are made on first use."""
+        ...
+
+
+class Engine(Protocol):
+    """What computes aggregates: dbt on DuckDB, or another."""
+
+    def refresh(self, aggregates: Sequence[str], *, full: bool = False) -> tuple[RefreshResult, ...]:
+        """Bring the named aggregates up to date with raw, in one call."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is kept warm."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshResult:
+    """One aggregate after a refresh: rows written, the last raw batch it holds, seconds spent, or the error."""
+
+    aggregate: str
+    rows: int
+    through_batch: int
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationResult:
+    """One expectation over the rows of one validation."""
+
+    stream: str
+    expectation: str
+    column: str | None
+    success: bool
+    evaluated: int
+    unexpected: int
+    through_batch: int
+    detail: str = ""
+
+
+class Quality(Protocol):
+    """What judges rows against a stream's expectation suite."""
+
+    def validate(self, stream: str, rows: pa.Table, *, through_batch: int) -> tuple[ExpectationResult, ...]:
+        """Results of the whole suite over ``rows`` (columns as in raw)."""
+        ...
+
+
+EngineFactory = Callable[[Plan, Path, Path], Engine]
+
+
+def find(group: str, name: str) -> Any:  # noqa: ANN401 - an entry point can be anything; callers know the group's contract
+    """The object that entry point ``name`` of ``tusk.<group>`` names; UsageError with the nearest match."""
+    known = {e.name: e for e in metadata.entry_points(group=f"tusk.{group}")}
+    if name not in known:
+        raise UsageError(f"nothing is installed for {group} `{name}`; {nearest(name, known)}")
+    return known[name].load()
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names of all entry points of ``tusk.<group>``, sorted."""
+    return tuple(sorted({e.name for e in metadata.entry_points(group=f"tusk.{group}")}))
+
+
+def source_adapter(name: str) -> SourceAdapter:
+    """The source adapter of that name, ours or a stranger's."""
+    adapter: SourceAdapter = find("sources", name)
+    return adapter

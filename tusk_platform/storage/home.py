@@ -1,0 +1,63 @@
+"""The one folder that holds all state, and the names inside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths under ``TUSK_HOME``. Deleting the folder is a clean start, copying it is a backup."""
+
+    root: Path
+
+    @property
+    def lake(self) -> Path:
+        """Delta tables, a folder a table."""
+        return self.root / "lake"
+
+    @property
+    def log(self) -> Path:
+        """The embedded durable log, a file a stream."""
+        return self.root / "log"
+
+    @property
+    def leases(self) -> Path:
+        """Lock files, one a stream and duty."""
+        return self.root / "leases"
+
+    @property
+    def dagster(self) -> Path:
+        """``DAGSTER_HOME``."""
+        return self.root / "dagster"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def docs(self) -> Path:
+        """Data Docs and reports."""
+        return self.root / "docs"
+
+    @property
+    def scratch(self) -> Path:
+        """What may be deleted at any time: dbt targets and logs, GX stores, files on their way into a table."""
+        return self.root / "scratch"
+
+    @property
+    def logs(self) -> Path:
+        """Output of the processes of ``tusk up``."""
+        return self.root / "logs"
+
+    @property
+    def build(self) -> Path:
+        """Generated projects, a folder a plan fingerprint."""
+        return self.root / "build"
+
+    @property
+    def current(self) -> Path:
+        """Link to the build that was applied last."""
+        return self.build / "current"
