@@ -5,9 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Severity = Literal["error", "warning"]
+
+# Longer lines are shown in part.
+_WIDEST: Final = 160
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,9 +42,10 @@ class Problem:
         label = "" if self.severity == "error" else "warning: "
         lines = [f"{self.span}: {label}{self.message}"]
         if self.span.text:
-            pad = "".join("\t" if c == "\t" else " " for c in self.span.text[: self.span.column - 1])
-            carets = "^" * max(1, min(self.span.length, len(self.span.text) - len(pad)))
-            lines += [f"    {self.span.text}", f"    {pad}{carets}"]
+            text, column = _excerpt(self.span)
+            pad = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
+            carets = "^" * max(1, min(self.span.length, len(text) - len(pad)))
+            lines += [f"    {text}", f"    {pad}{carets}"]
         if self.hint:
             lines.append(f"    {self.hint}")
         return "\n".join(lines)
@@ -57,6 +61,16 @@ class Problem:
             "message": self.message,
             "hint": self.hint,
         }
+
+
+def _excerpt(span: Span) -> tuple[str, int]:
+    """The line of a span as a terminal can show it, a very long one cut around the span, and the column in it."""
+    text, column = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in span.text), span.column
+    if len(text) > _WIDEST:
+        first = max(0, column - _WIDEST // 2)
+        text = ("…" if first else "") + text[first : first + _WIDEST] + ("…" if first + _WIDEST < len(text) else "")
+        column += (1 if first else 0) - first
+    return text, column
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

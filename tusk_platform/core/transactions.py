@@ -13,6 +13,11 @@ def newest(stream: str, partition: str) -> str:
     return f"{stream}/{partition}/time"
 
 
+def activity(stream: str, partition: str) -> str:
+    """When one partition last brought records, or was first seen: microseconds UTC of the wall clock."""
+    return f"{stream}/{partition}/active"
+
+
 def watermark(stream: str) -> str:
     """The stream's watermark, microseconds UTC."""
     return f"{stream}/watermark"
@@ -41,3 +46,13 @@ def refreshed_generation(aggregate: str) -> str:
 def definition(aggregate: str) -> str:
     """On the aggregate's table: hash of the definition it was computed by; another one means start over."""
     return f"{aggregate}/definition"
+
+
+def validated(stream: str) -> str:
+    """On the quality table: the last raw batch that the expectation suite has seen."""
+    return f"quality/{stream}"
+
+
+def refreshed_at(aggregate: str) -> str:
+    """On the aggregate's table: when it was last refreshed, microseconds UTC."""
+    return f"{aggregate}/time"

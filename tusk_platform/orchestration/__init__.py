@@ -1,0 +1,1 @@
+"""The plan as Dagster knows it. The only floor that imports dagster, beside the doors."""

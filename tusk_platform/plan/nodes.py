@@ -58,6 +58,7 @@ class Stream:
     ``source`` is what the config says (``kafka``); ``adapter`` is what reads it here: the same name where there is a
     connection, else the embedded stand-in (``log``, ``host``). ``options`` are the adapter's own keys, validated.
     ``expressions`` are derived columns (SQL over the row). ``scope`` limits a node to one event type of the stream.
+    ``arrival_time``: an event without a time of its own happened when it arrived (else it is quarantined).
     """
 
     name: str
@@ -88,6 +89,7 @@ class Stream:
     retention: int | None = None
     poll_interval: int | None = None
     event_types: tuple[str, ...] = ()
+    arrival_time: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or None."""
@@ -131,8 +133,9 @@ Window = Tumbling | Sliding | Session
 class Metric:
     """One number per window and group.
 
-    ``where``, ``numerator`` and ``denominator`` are SQL conditions over the stream's columns; ``per`` divides a rate
-    (``count`` ÷ seconds of the window). ``type`` is the type of the result.
+    ``where``, ``numerator`` and ``denominator`` are SQL conditions over the stream's columns. The denominator of a
+    ratio counts the rows of its group, or with ``denominator_scope = "window"`` those of all groups of the window. A
+    ``rate`` is ``count`` ÷ seconds of the window. ``type`` is the type of the result.
     """
 
     name: str
@@ -142,6 +145,7 @@ class Metric:
     where: str | None = None
     numerator: str | None = None
     denominator: str | None = None
+    denominator_scope: Literal["group", "window"] = "group"
     money: bool = False
 
     @property

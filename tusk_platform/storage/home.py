@@ -48,6 +48,11 @@ class Home:
         return self.root / "scratch"
 
     @property
+    def stopping(self) -> Path:
+        """While this file is there, ticks end after the batch in hand."""
+        return self.root / "stopping"
+
+    @property
     def logs(self) -> Path:
         """Output of the processes of ``tusk up``."""
         return self.root / "logs"

@@ -1,0 +1,39 @@
+{#-
+  Rows of a stream that kept every row rule, repeated events once, as a subquery.
+
+  Bounded by three variables that the materialization sets: `since` (event time, microseconds), `after` and `upto`
+  (raw batches), so that the rows read, the earliest window they touch and the batch recorded are of one snapshot.
+  `key` and `horizon`: of rows with equal key columns, none of them null, at most `horizon` microseconds apart in event
+  time, the first to arrive counts. Earlier copies are looked for before `since` too: a window function or join over the
+  view `clean.<stream>` would read all history instead.
+-#}
+{% macro clean(stream, key=[], horizon=0) -%}
+{%- if key -%}
+with candidate as (
+    {{ arrived(stream, horizon) | indent(4) }}
+)
+select later.*
+from candidate as later
+anti join candidate as earlier
+    on {% for part in key %}earlier.{{ adapter_quote(part) }} = later.{{ adapter_quote(part) }} and {% endfor %}
+    (earlier._batch, earlier._offset, earlier._partition) < (later._batch, later._offset, later._partition)
+    and epoch_us(earlier._event_time) >= epoch_us(later._event_time) - {{ horizon }}
+    and epoch_us(earlier._event_time) <= epoch_us(later._event_time) + {{ horizon }}
+where later._event_time >= make_timestamptz(getvariable('since'))
+{%- else -%}
+{{ arrived(stream) }}
+{%- endif -%}
+{%- endmacro %}
+
+{% macro arrived(stream, before=0) -%}
+select *
+from {{ source('raw', stream) }}
+where _status = 'ok'
+    and _batch > getvariable('after')
+    and _batch <= getvariable('upto')
+    and _event_time >= make_timestamptz(getvariable('since'){{ ' - ' ~ before if before else '' }})
+{%- endmacro %}
+
+{% macro adapter_quote(name) -%}
+"{{ name | replace('"', '""') }}"
+{%- endmacro %}

@@ -1,0 +1,74 @@
+"""A warehouse over tables in memory, for tests of what serving asks: same answers as the lake, without files."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import duckdb
+
+from tests.fakes.lake import FakeLake
+from tusk_platform.core import transactions
+from tusk_platform.plan.nodes import Aggregate, Plan, Stream
+from tusk_platform.serving.clean_rows import clean_rows
+from tusk_platform.serving.timeline import StreamState
+
+
+class FakeWarehouse:
+    """The views of a FakeLake: windows with ``is_final``, everything else as it is."""
+
+    def __init__(self, plan: Plan, lake: FakeLake) -> None:
+        self.plan = plan
+        self.lake = lake
+        self.asked: list[str] = []
+        self.watermarks: dict[str, int | None] = {}
+        self.generations: dict[str, int] = {}
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Where the tables are."""
+        return self.lake.connection
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query, whose text is remembered."""
+        self.asked.append(sql)
+        for aggregate in self.plan.aggregates:
+            if self.lake.exists(aggregate.table):
+                sql = sql.replace(
+                    f'agg."{aggregate.name}"', f'(select *, true as is_final from agg."{aggregate.name}")'
+                )
+        return self.connection.execute(sql).fetchall()
+
+    def state(self, stream: Stream) -> StreamState:
+        """What the newest commit of raw says."""
+        batch = self.lake.versions[stream.table].get(transactions.batch(stream.name))
+        return StreamState(batch, self.generations.get(stream.name, 0), self.watermarks.get(stream.name))
+
+    def seen(self, aggregate: Aggregate) -> tuple[int | None, int]:
+        """What the aggregate's table says of itself."""
+        versions = self.lake.versions.get(aggregate.table, {})
+        generation = versions.get(transactions.refreshed_generation(aggregate.name), 0)
+        return versions.get(transactions.refreshed(aggregate.name)), generation
+
+    def events(self, stream: Stream, start: int, end: int) -> str:
+        """The clean rows of a span."""
+        return clean_rows(stream, start, end)
+
+    def touched(self, stream: Stream, batch: int) -> int | None:
+        """The least event time of newer rows."""
+        return self._one(
+            f"select epoch_us(min(_event_time)) from {stream.table} where _status = 'ok' and _batch > {batch}"
+        )
+
+    def newest(self, stream: Stream) -> int | None:
+        """The greatest event time."""
+        return self._one(f"select epoch_us(max(_event_time)) from {stream.table} where _status = 'ok'")
+
+    def stamp(self, streams: frozenset[str], aggregates: frozenset[str]) -> Hashable:
+        """The commits so far, of whatever table."""
+        del streams, aggregates
+        return self.lake.commits
+
+    def _one(self, sql: str) -> int | None:
+        found = self.connection.execute(sql).fetchone()
+        return found[0] if found else None

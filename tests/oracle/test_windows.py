@@ -1,0 +1,85 @@
+"""Windows of every kind: the project's macros and refresh against the oracle, over random histories, without dbt."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from tests.oracle.compare import assert_same
+from tests.oracle.engine import Event, Key, Row, rows
+from tests.oracle.histories import (
+    CONDITIONS,
+    DAYS,
+    LONG_SLIDING,
+    SESSIONS,
+    SLIDING,
+    STREAM,
+    TUMBLING,
+    Batch,
+    aggregate,
+    dense,
+    histories,
+    plan,
+)
+from tests.oracle.quick import QuickEngine
+from tusk_platform.plan.nodes import Plan, Session
+from tusk_platform.units import HOUR, SECOND
+
+SHORT = {"tumbling": plan(*TUMBLING), "sliding": plan(*SLIDING), "session": plan(*SESSIONS)}
+DENSE = plan(
+    aggregate("long", Session(6 * SECOND, 20 * SECOND)),
+    aggregate("patient", Session(5 * SECOND, 11 * SECOND), allowed_lateness=8 * SECOND),
+)
+ZONES = ("UTC", "Europe/Berlin", "America/Havana", "America/Nuuk", "Asia/Kolkata")
+LONG = {zone: plan(*DAYS, *LONG_SLIDING, timezone=zone) for zone in ZONES}
+
+
+def replay(engine: QuickEngine, history: list[Batch], the_plan: Plan) -> None:
+    """Batch by batch; after every refresh the tables hold what the oracle says, and equal rows kept their time."""
+    seen: list[Event] = []
+    before: dict[str, dict[Key, Row]] = {a.name: {} for a in the_plan.aggregates}
+    for number, batch in enumerate(history, start=1):
+        engine.add(STREAM, list(batch.events), number)
+        seen += batch.events
+        if not batch.refreshed and number < len(history):
+            continue
+        for each in the_plan.aggregates:
+            engine.refresh(each.name, now=number)
+            found = engine.rows(each.name)
+            assert_same(found, rows(the_plan, each, seen, CONDITIONS))
+            assert_kept(before[each.name], found, number)
+            before[each.name] = found
+
+
+def assert_kept(before: dict[Key, Row], after: dict[Key, Row], now: int) -> None:
+    """Rows equal to those before have their time, all others the time of this refresh."""
+    for key, row in after.items():
+        old = before.get(key)
+        same = old is not None and {**row, "updated_at": 0} == {**old, "updated_at": 0}
+        assert row["updated_at"] == (old["updated_at"] if old and same else now), key
+
+
+@pytest.mark.parametrize("kind", SHORT)
+@settings(max_examples=25, deadline=None)
+@given(history=histories(120))
+def test_every_refresh_equals_the_oracle(kind: str, history: list[Batch]) -> None:
+    engine = QuickEngine(SHORT[kind])
+    replay(engine, history, SHORT[kind])
+    engine.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(history=dense(80))
+def test_long_sessions_are_cut_where_the_oracle_cuts(history: list[Batch]) -> None:
+    engine = QuickEngine(DENSE)
+    replay(engine, history, DENSE)
+    engine.close()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@settings(max_examples=15, deadline=None)
+@given(history=histories(300, HOUR, most=10))
+def test_days_begin_at_local_midnight(zone: str, history: list[Batch]) -> None:
+    engine = QuickEngine(LONG[zone])
+    replay(engine, history, LONG[zone])
+    engine.close()

@@ -1,0 +1,273 @@
+"""The Kafka source against a real broker: what a topic can hold, and what can happen to a broker."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]  # the stubs do not export them
+
+from tests.fakes.streams import a_stream
+from tests.services.kafka import Broker
+from tusk_platform.adapters import kafka as kafka_adapter
+from tusk_platform.adapters import source_kafka
+from tusk_platform.adapters.source_kafka import KafkaSource, adapter
+from tusk_platform.errors import Refused, Unavailable
+from tusk_platform.plan.nodes import Stream
+from tusk_platform.ports import Batch, Budget, SourceContext
+
+pytestmark = pytest.mark.service("kafka")
+
+PATIENT = Budget(1000, 10)
+
+
+class Topic:
+    """A topic of the test's own, the stream that reads it, and clients to play tricks on it."""
+
+    def __init__(self, broker: Broker, *, partitions: int = 1) -> None:
+        self.name = f"t-{uuid.uuid4().hex}"
+        options = adapter.check_options({"topic": self.name, "partition_count": partitions, "retention_hours": 24})
+        self.stream: Stream = a_stream(options=options)
+        self.context = SourceContext(connection=broker.connection)
+        self.admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+        self.source: KafkaSource = adapter.open(self.stream, self.context)
+
+    def make(self, *, config: dict[str, str] | None = None, partitions: int = 1) -> None:
+        """Make the topic as somebody else would."""
+        made = self.admin.create_topics([NewTopic(self.name, num_partitions=partitions, config=config or {})])
+        made[self.name].result()
+
+    def producer(self, **settings: str) -> Producer:
+        """A producer without any of our settings."""
+        return Producer({"bootstrap.servers": self.context.connection["bootstrap_servers"], "log_level": 0, **settings})
+
+    def publish(self, *events: bytes) -> None:
+        """Send events as `tusk publish` does."""
+        adapter.publish(self.stream, self.context, events)
+
+
+@pytest.fixture
+def topic(kafka: Broker) -> Iterator[Topic]:
+    """A topic that does not exist yet, of one partition."""
+    topic = Topic(kafka)
+    yield topic
+    topic.source.close()
+
+
+def payloads(batch: Batch) -> list[bytes | None]:
+    """All payloads of a batch."""
+    return [payload for chunk in batch.chunks for payload in chunk.payloads or ()]
+
+
+def read_all(source: KafkaSource, position: dict[str, int]) -> tuple[list[bytes | None], dict[str, int]]:
+    """Everything up to the end of all partitions."""
+    found: list[bytes | None] = []
+    while True:
+        batch = source.read(position, PATIENT)
+        found += payloads(batch)
+        position = position | {c.partition: c.next_offset for c in batch.chunks}
+        if batch.at_end >= set(source.partitions()):
+            return found, position
+
+
+def test_absent_topic_is_made(kafka: Broker) -> None:
+    topic = Topic(kafka, partitions=5)
+
+    partitions = topic.source.partitions()
+    topic.source.close()
+
+    assert partitions == ("0", "1", "2", "3", "4")
+    assert adapter.inspect(topic.stream, topic.context) == ()
+
+
+def test_differences_are_told_not_mended(topic: Topic) -> None:
+    topic.make(config={"retention.ms": "3600000"}, partitions=2)
+
+    first = adapter.inspect(topic.stream, topic.context)
+    topic.source.partitions()
+
+    assert first == (
+        f"topic `{topic.name}` has 2 partitions, the config says partition_count = 1",
+        f"topic `{topic.name}` keeps records 1 hours, the config says retention_hours = 24",
+    )
+    assert adapter.inspect(topic.stream, topic.context) == first
+
+
+def test_no_topic_yet_is_no_difference(topic: Topic) -> None:
+    assert adapter.inspect(topic.stream, topic.context) == ()
+
+
+def test_tombstone_has_no_payload(topic: Topic) -> None:
+    topic.make()
+    producer = topic.producer()
+    producer.produce(topic.name, key=b"k", value=b"first")
+    producer.produce(topic.name, key=b"k", value=None)
+    producer.flush()
+
+    assert read_all(topic.source, {})[0] == [b"first", None]
+
+
+def test_aborted_transaction_is_not_read(topic: Topic) -> None:
+    topic.make()
+    producer = topic.producer(**{"transactional.id": topic.name})
+    producer.init_transactions()
+    for value, commit in ((b"a", True), (b"b", False), (b"c", True)):
+        producer.begin_transaction()
+        producer.produce(topic.name, value)
+        producer.flush()
+        producer.commit_transaction() if commit else producer.abort_transaction()
+
+    found, position = read_all(topic.source, {})
+    again = topic.source.read(position, Budget(1000, 0))
+
+    assert found == [b"a", b"c"]
+    # Each transaction ends with a marker that has an offset and is no record: nothing is behind it, nothing is missing.
+    assert again == Batch((), frozenset({"0"}))
+    assert topic.source.lag(position) == 0
+
+
+def test_open_transaction_does_not_hide_the_end(topic: Topic) -> None:
+    topic.publish(b"before")
+    producer = topic.producer(**{"transactional.id": topic.name})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce(topic.name, b"pending")
+    producer.flush()
+
+    found, position = read_all(topic.source, {})
+    producer.commit_transaction()
+    later, _ = read_more(topic.source, position)
+
+    assert (found, later) == ([b"before"], [b"pending"])
+
+
+def read_more(source: KafkaSource, position: dict[str, int]) -> tuple[list[bytes | None], dict[str, int]]:
+    """What comes next, waited for."""
+    batch = source.read(position, PATIENT)
+    return payloads(batch), position | {c.partition: c.next_offset for c in batch.chunks}
+
+
+def test_removed_records_are_counted(topic: Topic, caplog: pytest.LogCaptureFixture) -> None:
+    topic.publish(*(str(n).encode() for n in range(10)))
+    _, position = read_all(topic.source, {})
+    topic.publish(*(str(n).encode() for n in range(10, 20)))
+    removed = topic.admin.delete_records([TopicPartition(topic.name, 0, 15)])
+    [future.result() for future in removed.values()]
+    fresh = adapter.open(topic.stream, topic.context)
+
+    with caplog.at_level(logging.WARNING):
+        found, end = read_all(fresh, position)
+    fresh.close()
+
+    assert (found, end) == ([str(n).encode() for n in range(15, 20)], {"0": 20})
+    assert "5 records" in caplog.text
+    assert "offset 15" in caplog.text
+
+
+def test_topic_made_anew_is_refused(topic: Topic) -> None:
+    topic.publish(b"a", b"b", b"c")
+    _, position = read_all(topic.source, {})
+    topic.source.close()
+    topic.admin.delete_topics([topic.name])[topic.name].result()
+    while topic.name in topic.admin.list_topics(timeout=5).topics:
+        pass
+    topic.publish(b"other")
+
+    with pytest.raises(Refused, match="ends at 1 but was already read up to 3"):
+        read_all(topic.source, position)
+
+
+def test_new_partition_is_read_too(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic.publish(b"old")
+    _, position = read_all(topic.source, {})
+    grown = topic.admin.create_partitions([NewPartitions(topic.name, 2)])
+    grown[topic.name].result()
+    producer = topic.producer()
+    producer.produce(topic.name, b"new", partition=1)
+    producer.flush()
+    monkeypatch.setattr(source_kafka, "_PARTITIONS_BELIEVED", 0.0)
+
+    found, _ = read_all(topic.source, position)
+
+    assert found == [b"new"]
+    assert topic.source.partitions() == ("0", "1")
+
+
+def test_acknowledged_position_shows_in_the_group(topic: Topic) -> None:
+    topic.publish(b"a", b"b")
+    _, position = read_all(topic.source, {})
+
+    topic.source.acknowledge({**position, "demo": 2**62})
+    topic.source.close()
+
+    assert committed(topic) == 2
+
+
+def committed(topic: Topic) -> int:
+    """The group's offset of partition 0."""
+    group = f"tusk.{topic.stream.name}"
+    wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic.name, 0)])
+    found: Any = topic.admin.list_consumer_group_offsets([wanted])[group].result()
+    offset: int = found.topic_partitions[0].offset
+    return offset
+
+
+def test_undelivered_event_is_named(topic: Topic) -> None:
+    topic.make(config={"max.message.bytes": "2000"})
+
+    with pytest.raises(Unavailable, match=r"Message size too large.*numbers 1;"):
+        adapter.publish(topic.stream, topic.context, [uuid.uuid4().bytes * 1000], codec="none")
+
+
+def test_event_beyond_every_bound_is_named(topic: Topic) -> None:
+    with pytest.raises(Unavailable, match="numbers 2; nothing after number 2 was sent"):
+        topic.publish(b"a", b"b" * 2_000_000, b"c")
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker that the test may kill."""
+    broker = Broker(tmp_path)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def test_killed_broker_costs_nothing(own_broker: Broker) -> None:
+    topic = Topic(own_broker, partitions=3)
+    topic.publish(*(str(n).encode() for n in range(100)))
+    before, position = read_all(topic.source, {})
+
+    own_broker.kill()
+    with pytest.raises(Unavailable, match=f"Kafka at {own_broker.address} does not answer"):
+        read_until_it_fails(topic.source, position)
+    own_broker.start()
+    topic.publish(*(str(n).encode() for n in range(100, 200)))
+    after, _ = read_all(topic.source, position)
+    topic.source.close()
+
+    assert sorted(before + after, key=lambda p: int(p or b"")) == [str(n).encode() for n in range(200)]
+
+
+def read_until_it_fails(source: KafkaSource, position: dict[str, int]) -> None:
+    """Read as often as it takes to notice that nobody is there, but not for ever."""
+    for _ in range(10):
+        source.read(position, Budget(1000, 0.5))
+
+
+def test_absent_broker_is_named_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_adapter, "ANSWER", 0.5)
+    connection = {"bootstrap_servers": "127.0.0.1:1", "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN",
+                  "username": "who", "password": "hush"}  # fmt: skip
+    source = adapter.open(a_stream(), SourceContext(connection=connection))
+
+    with pytest.raises(Unavailable, match=r"Kafka at 127\.0\.0\.1:1 does not answer") as caught:
+        source.read({}, Budget(10, 0))
+    source.close()
+
+    assert "hush" not in str(caught.value)

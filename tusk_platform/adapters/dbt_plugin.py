@@ -1,0 +1,104 @@
+"""The plugin `lake` of the dbt profile: shows dbt the lake's tables as views, and writes aggregates back.
+
+Named in profiles.yml; the materialization macros/lake.sql calls ``store`` twice a model, before and after its SQL ran.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.adapters.duckdb.utils import TargetConfig
+from dbt.flags import get_flags
+from dbt_common.exceptions import DbtRuntimeError
+from duckdb import DuckDBPyConnection
+
+from tusk_platform.core.catalog import from_plain
+from tusk_platform.core.views import STREAM_VIEWS
+from tusk_platform.errors import TuskError, nearest
+from tusk_platform.plan.nodes import Aggregate, Plan
+from tusk_platform.storage import aggregate_table
+from tusk_platform.storage.duck import create_views, load_extensions, scan
+from tusk_platform.storage.home import Home
+from tusk_platform.storage.lake import Lake
+
+
+class Plugin(BasePlugin):
+    """One for each connection that dbt opens: the tables of one project's lake."""
+
+    plan: Plan
+    home: Home
+    lake: Lake
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Read what the project knows of the plan, and find the lake."""
+        project = Path(plugin_config.get("project") or get_flags().PROJECT_DIR).resolve()
+        home = plugin_config.get("home") or project / plugin_config["home_without_TUSK_HOME"]
+        self.plan = from_plain(json.loads((project / "lake.json").read_text(encoding="utf-8")))
+        self.home = Home(Path(home).resolve())
+        self.lake = Lake(self.home.lake)
+        # dbt opens a cursor in the thread that uses it; a model's own statements leave their variables and rows there.
+        self._cursors: dict[int, DuckDBPyConnection] = {}
+        self._shown: set[str] = set()
+
+    def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:  # noqa: ARG002 - dbt's
+        """What does not fit into memory goes where everything else that may be deleted is."""
+        config.setdefault("temp_directory", str(self.home.scratch / "spill"))
+
+    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        """Extensions by path, UTC, and a view of every table."""
+        load_extensions(conn)
+        create_views(conn, self.lake, self.plan)
+
+    def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
+        """Remember whose it is: dbt-duckdb shows a cursor to its plugin only here."""
+        self._cursors[threading.get_ident()] = cursor
+
+    def store(self, target_config: TargetConfig) -> None:
+        """``begin``: from where on this model must be computed. ``commit``: what it computed, in one commit."""
+        refresh = target_config.config
+        cursor = self._cursors[threading.get_ident()]
+        try:
+            if target_config.location.format == "begin":
+                self._begin(cursor, target_config.relation.identifier, refresh)
+            else:
+                self._commit(cursor, refresh)
+        except TuskError as e:
+            raise DbtRuntimeError(str(e)) from e
+
+    def _begin(self, cursor: DuckDBPyConnection, name: str, refresh: dict[str, Any]) -> None:
+        aggregate = self._aggregate(name)
+        refresh |= {"begun": None, "wanted": False, "rows": 0, "message": "no events yet"}
+        begun = aggregate_table.begin(self.lake, self.plan, aggregate, full=refresh["full"])
+        if begun is None:
+            return
+        self._show(cursor, *(f"{layer}.{aggregate.stream}" for layer in STREAM_VIEWS), aggregate.table)
+        begun = aggregate_table.advance(cursor, begun, refresh["sql"], scan(self.lake, aggregate.table))
+        refresh |= {"begun": begun, "wanted": begun.since is not None}
+
+    def _commit(self, cursor: DuckDBPyConnection, refresh: dict[str, Any]) -> None:
+        begun = refresh["begun"]
+        if begun is not None:
+            old = scan(self.lake, begun.aggregate.table)
+            done = aggregate_table.commit(cursor, begun, old=old, now=time.time_ns() // 1000)
+            refresh |= {"rows": done.rows, "message": str(done)}
+
+    def _show(self, cursor: DuckDBPyConnection, *views: str) -> None:
+        """Renew views once: when the connection was opened, their tables may not have been there, or lacked columns."""
+        stale = [v for v in views if v not in self._shown]
+        if stale:
+            create_views(cursor, self.lake, self.plan, only=stale)
+            self._shown.update(stale)
+
+    def _aggregate(self, name: str) -> Aggregate:
+        known = {a.name: a for a in self.plan.aggregates}
+        if name not in known:
+            raise DbtRuntimeError(
+                f"`{name}` is no aggregate of the plan, so it cannot be `lake`; {nearest(name, known)}"
+            )
+        return known[name]

@@ -1,0 +1,216 @@
+"""What reading from Kafka and writing to it share: how to connect, topics, and sending events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from tusk_platform.errors import Unavailable
+from tusk_platform.ports import SourceContext
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Message, Producer
+    from confluent_kafka.admin import AdminClient
+
+Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+Bound = Literal["first", "last"]
+
+# Seconds: for an answer of the cluster, and for it to confirm an event.
+ANSWER: Final = 5.0
+_DELIVERED: Final = 30.0
+_HOUR_MS: Final = 3_600_000
+_CONNECTION: Final = {
+    "bootstrap_servers": "bootstrap.servers",
+    "security_protocol": "security.protocol",
+    "sasl_mechanism": "sasl.mechanism",
+    "username": "sasl.username",
+    "password": "sasl.password",
+    "ca_location": "ssl.ca.location",
+}
+_CLIENT: Final = {
+    "client.id": "tusk",
+    # What is wrong is raised as Unavailable; the library would fill standard error with it.
+    "log_level": 0,
+    "reconnect.backoff.max.ms": 1_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as the config wants it."""
+
+    name: str
+    partition_count: int
+    retention_hours: int
+
+
+def client_settings(context: SourceContext) -> dict[str, Any]:
+    """What every client of the library is made with."""
+    given = {theirs: context.connection[ours] for ours, theirs in _CONNECTION.items() if context.connection.get(ours)}
+    if "bootstrap.servers" not in given:
+        raise Unavailable("`connections.kafka` has no value for `bootstrap_servers`")
+    return {**_CLIENT, **given}
+
+
+def address(context: SourceContext) -> str:
+    """The cluster's address as the config gives it; it holds no secret."""
+    return str(context.connection.get("bootstrap_servers", ""))
+
+
+def away(context: SourceContext, error: KafkaError) -> Unavailable:
+    """The error that says that the cluster does not answer."""
+    return Unavailable(f"Kafka at {address(context)} does not answer: {error.str()}")
+
+
+def admin_client(context: SourceContext) -> AdminClient:
+    """A client that asks about topics and makes them."""
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient(client_settings(context))
+
+
+def partitions_of(admin: AdminClient, topic: str) -> tuple[int, ...]:
+    """Numbers of the topic's partitions; none where there is no such topic. KafkaException where nobody answers."""
+    from confluent_kafka import KafkaException
+
+    found = admin.list_topics(topic, timeout=ANSWER).topics.get(topic)
+    if found is None or (found.error and found.error.name() == "UNKNOWN_TOPIC_OR_PART"):
+        return ()
+    if found.error:
+        raise KafkaException(found.error)
+    return tuple(sorted(found.partitions))
+
+
+def bounds(admin: AdminClient, topic: str, partitions: Iterable[int], which: Bound, timeout: float) -> dict[int, int]:
+    """First offset of each partition, or the one after its last committed record. KafkaException unless all answer."""
+    from confluent_kafka import IsolationLevel, TopicPartition
+    from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # the library's stubs do not export it
+
+    wanted: Callable[[], OffsetSpec] = OffsetSpec.earliest if which == "first" else OffsetSpec.latest
+    answers = admin.list_offsets(
+        {TopicPartition(topic, p): wanted() for p in partitions},
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=timeout,
+    )
+    return {at.partition: answer.result().offset for at, answer in answers.items()}
+
+
+def create(admin: AdminClient, topic: Topic) -> None:
+    """Make the topic; fine if it is there. KafkaException where that is refused."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # as above
+
+    retention = {"retention.ms": str(topic.retention_hours * _HOUR_MS)}
+    wanted = NewTopic(topic.name, num_partitions=topic.partition_count, config=retention)
+    try:
+        admin.create_topics([wanted], request_timeout=ANSWER)[topic.name].result()
+    except KafkaException as error:
+        # Another process of ours may have been first.
+        if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+            raise
+
+
+def differences(topic: Topic, context: SourceContext) -> tuple[str, ...]:
+    """How the topic differs from what is wanted, a sentence each. No topic yet is no difference: it will be made."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # as above
+
+    admin = admin_client(context)
+    try:
+        partitions = partitions_of(admin, topic.name)
+        if not partitions:
+            return ()
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic.name)
+        configs = admin.describe_configs([resource], request_timeout=ANSWER)[resource].result()
+    except KafkaException as error:
+        raise away(context, error.args[0]) from error
+    found = []
+    if len(partitions) != topic.partition_count:
+        found.append(
+            f"topic `{topic.name}` has {len(partitions)} partitions, the config says partition_count = "
+            f"{topic.partition_count}"
+        )
+    kept = int(configs["retention.ms"].value)
+    if kept != topic.retention_hours * _HOUR_MS:
+        actual = "for ever" if kept < 0 else f"{kept / _HOUR_MS:g} hours"
+        found.append(
+            f"topic `{topic.name}` keeps records {actual}, the config says retention_hours = {topic.retention_hours}"
+        )
+    return tuple(found)
+
+
+def send(topic: Topic, context: SourceContext, events: Iterable[bytes], codec: Codec) -> None:
+    """Send events, each once, confirmed on return; Unavailable names by number what was not delivered."""
+    from confluent_kafka import KafkaException, Producer
+
+    admin = admin_client(context)
+    try:
+        if not partitions_of(admin, topic.name):
+            create(admin, topic)
+    except KafkaException as error:
+        raise away(context, error.args[0]) from error
+    producer = Producer(
+        {
+            **client_settings(context),
+            "enable.idempotence": True,
+            "compression.type": codec,
+            "linger.ms": 20,
+            "delivery.timeout.ms": round(_DELIVERED * 1000),
+        }
+    )
+    delivered = bytearray()
+    reasons: list[str] = []
+
+    def heard(index: int, error: KafkaError | None, _message: Message | None) -> None:
+        if error is None:
+            delivered[index] = 1
+        else:
+            reasons.append(error.str())
+
+    for event in events:
+        if reasons:  # the rest would fare no better
+            break
+        delivered.append(0)
+        _send(producer, topic.name, event, partial(heard, len(delivered) - 1))
+    producer.flush(_DELIVERED + ANSWER)
+    lost = [i for i, mark in enumerate(delivered, start=1) if not mark]
+    if lost:
+        raise Unavailable(
+            f"{len(lost)} of the first {len(delivered)} events were not delivered to topic `{topic.name}` at "
+            f"{address(context)} ({reasons[0] if reasons else 'no answer'}): {_ranges(lost)}; nothing after number "
+            f"{len(delivered)} was sent"
+        )
+
+
+def _send(producer: Producer, topic: str, event: bytes, heard: Callable[[KafkaError | None, Any], None]) -> None:
+    from confluent_kafka import KafkaException
+
+    while True:
+        try:
+            producer.produce(topic, event, on_delivery=heard)
+        except BufferError:  # the queue is full: wait until some are delivered, or given up
+            producer.poll(1)
+        except KafkaException as error:  # too large to be sent at all
+            heard(error.args[0], None)
+            return
+        else:
+            producer.poll(0)
+            return
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Ascending numbers in words, at most three stretches of them.
+
+    >>> _ranges([1, 2, 3, 7])
+    'numbers 1 to 3, 7'
+    """
+    stretches: list[tuple[int, int]] = []
+    for number in numbers:
+        if stretches and number == stretches[-1][1] + 1:
+            stretches[-1] = (stretches[-1][0], number)
+        else:
+            stretches.append((number, number))
+    words = [str(a) if a == b else f"{a} to {b}" for a, b in stretches[:3]]
+    return f"numbers {', '.join(words)}{' and others' if len(stretches) > 3 else ''}"

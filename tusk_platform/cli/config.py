@@ -1,0 +1,101 @@
+"""Commands about the config: check, parse, plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tusk_platform.cli.output import ConfigOption, JsonOption, say, say_json, warn
+from tusk_platform.cli.plan_page import plan_page
+from tusk_platform.compile import compile_file, load_plan, stale_files, write_files
+from tusk_platform.errors import ConfigError, Problem, UsageError
+from tusk_platform.plan.page import as_json
+from tusk_platform.runtime.environment import config_path
+from tusk_platform.tsk.parser import parse
+from tusk_platform.tsk.values import plain
+
+Files = Annotated[list[Path] | None, typer.Argument(help="Files; the config where none is given.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command("check")(check)
+    app.command("parse")(parse_files)
+    app.command("plan")(plan)
+    app.command("generate", hidden=True)(generate)
+
+
+def check(files: Files = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - an option
+    """Parse, validate and resolve: every mistake at once, with its line and what would be right."""
+    problems: list[Problem] = []
+    for file in files or [config_path(config)]:
+        problems += compile_file(_shown(file)).problems
+    errors = sum(p.severity == "error" for p in problems)
+    if as_json:
+        say_json([p.as_json() for p in problems])
+    else:
+        for problem in problems:
+            warn(problem.render())
+        warnings = len(problems) - errors
+        mistakes = f"{errors} mistake{'' if errors == 1 else 's'}"
+        say(f"{mistakes}, {warnings} warning{'' if warnings == 1 else 's'}" if problems else "all is well")
+    raise typer.Exit(1 if errors else 0)
+
+
+def parse_files(
+    files: Annotated[list[Path], typer.Argument(help="Files of the dialect.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (the default; kept for scripts).")] = True,  # noqa: ARG001, FBT002
+) -> None:
+    """The plain values of files: the language only, no schema."""
+    parsed = []
+    problems: list[Problem] = []
+    for file in files:
+        document = parse(_text(file), str(file))
+        problems += document.problems
+        parsed.append(plain(document.root))
+    if problems:
+        raise ConfigError(problems)
+    say_json(parsed[0] if len(parsed) == 1 else parsed)
+
+
+def plan(
+    file: Annotated[Path | None, typer.Argument(help="The .tsk file.")] = None,
+    config: ConfigOption = None,
+    as_json_: JsonOption = False,  # noqa: FBT002 - an option
+) -> None:
+    """What will exist, what was inferred, which connections are embedded."""
+    loaded = load_plan(_shown(config_path(file or config)))
+    if as_json_:
+        say_json(as_json(loaded))
+    else:
+        say(plan_page(loaded))
+
+
+def generate(
+    check_only: Annotated[bool, typer.Option("--check", help="Only say what is out of date.")] = False,  # noqa: FBT002 - an option
+    config: ConfigOption = None,
+) -> None:
+    """The models and suites of a config into the projects beside it: what this repository commits for its own."""
+    path = config_path(config)
+    stale = stale_files(load_plan(_shown(path)), path.parent)
+    if not check_only:
+        write_files(stale)
+    for file in stale:
+        say(f"{'out of date' if check_only else 'written' if stale[file] is not None else 'removed'}: {_shown(file)}")
+    if check_only and stale:
+        raise UsageError("generated files are out of date: run `make generated`")
+
+
+def _shown(file: Path) -> Path:
+    """The path as a person would write it: relative to here where it is below."""
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_absolute() and file.is_relative_to(here) else file
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"cannot read {file}: {e}") from None

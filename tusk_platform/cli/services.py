@@ -1,0 +1,121 @@
+"""Commands that stay: up, and the processes it starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tusk_platform.cli.output import ConfigOption, say
+from tusk_platform.processes import PORT_BASE, PROCESSES
+from tusk_platform.runtime.environment import config_path, home_of
+
+if TYPE_CHECKING:
+    from tusk_platform.runtime.supervisor import Supervisor
+
+_VALIDATE_SECONDS = 60.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command("up")(up)
+    app.command("serve-pages", hidden=True)(serve_pages)
+    app.command("serve-quality", hidden=True)(serve_quality)
+
+
+def up(
+    config: ConfigOption = None,
+    port_base: Annotated[int, typer.Option("--port-base", help="First of the platform's ports.")] = PORT_BASE,
+) -> None:
+    """The whole platform on this machine, until Ctrl-C."""
+    import psutil
+
+    from tusk_platform.runtime.instance import process_environment, write_instance
+    from tusk_platform.runtime.platform import open_platform
+    from tusk_platform.runtime.supervisor import Supervisor
+    from tusk_platform.storage.lease import hold
+
+    path = config_path(config)
+    home = home_of(path)
+    with hold(home.leases, "up", command=f"tusk up --port-base {port_base}"):
+        platform = open_platform(path)
+        write_instance(platform.plan, home, port_base + next(p.port or 0 for p in PROCESSES if p.name == "code"))
+        (home.mlflow / "artifacts").mkdir(parents=True, exist_ok=True)
+        environment = process_environment(home, path) | {"TUSK_PORT_BASE": str(port_base)}
+        memory = int(psutil.virtual_memory().total * 0.8)
+        supervisor = Supervisor(home, environment, port_base, memory, say)
+        supervisor.check_ports()
+        _run(supervisor)
+
+
+def _run(supervisor: Supervisor) -> None:
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda n, _: stopping.append(n))
+    announced = False
+
+    def stop() -> bool:
+        nonlocal announced
+        if not announced and supervisor.ready():
+            announced = True
+            say()
+            for process in supervisor.processes:
+                if process.page:
+                    say(f"{process.page:<12} {supervisor.address(process)}")
+            say("\nCtrl-C stops everything.")
+        return bool(stopping)
+
+    say("starting; the first start takes half a minute")
+    try:
+        supervisor.start(lambda: bool(stopping))
+        supervisor.watch(stop)
+    finally:
+        say("stopping")
+        supervisor.stop()
+
+
+def serve_pages(
+    port: Annotated[int, typer.Option("--port", help="Port on loopback.")],
+    config: ConfigOption = None,
+) -> None:
+    """Dashboards and the receiver for pushed events."""
+    from tusk_platform.runtime.platform import open_platform
+    from tusk_platform.serving.run import serve
+
+    platform = open_platform(config_path(config))
+    serve(platform.plan, platform.home, port, links=page_links(os.environ.get("TUSK_PORT_BASE")))
+
+
+def page_links(port_base: str | None) -> list[tuple[str, str]]:
+    """Title and address of the platform's other pages, where ``tusk up`` says its ports."""
+    if port_base is None:
+        return []
+    return [
+        (p.page, f"http://127.0.0.1:{int(port_base) + (p.port or 0)}")
+        for p in PROCESSES
+        if p.page and p.name != "serving"
+    ]
+
+
+def serve_quality(config: ConfigOption = None) -> None:
+    """Judges new rows against the expectation suites, once a minute."""
+    from tusk_platform.jobs.validate import validate_all
+    from tusk_platform.runtime.platform import open_platform
+
+    platform = open_platform(config_path(config))
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda n, _: stopping.append(n))
+    quality = platform.quality()
+    while not stopping:
+        for report in validate_all(
+            platform.plan, quality, platform.lake, clock=platform.clock, stopping=lambda: bool(stopping)
+        ):
+            if report.error:
+                say(f"{report.stream} is judged later: {report.error}")
+        until = time.monotonic() + _VALIDATE_SECONDS
+        while not stopping and time.monotonic() < until:
+            time.sleep(0.2)

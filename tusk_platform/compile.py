@@ -1,0 +1,205 @@
+"""From config text to plan to a build folder on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tusk_platform.errors import ConfigError, Problem, UsageError
+from tusk_platform.generate import dbt_project, expectations
+from tusk_platform.plan.drafts import Draft, Fragment
+from tusk_platform.plan.nodes import Inactive, Plan
+from tusk_platform.plan.page import as_json, fingerprint
+from tusk_platform.plan.resolve import resolve
+from tusk_platform.sections import (
+    connections,
+    data_quality_config,
+    event_driven_analytics,
+    live_dashboards,
+    real_time_aggregations,
+    real_time_analytics,
+    stream_processing,
+)
+from tusk_platform.sections.place import Place
+from tusk_platform.sections.validate import Validated, validate
+from tusk_platform.storage.home import Home
+from tusk_platform.tsk.parser import parse
+
+# Sections in the order in which their nodes are declared; a name found twice belongs to the earlier one.
+LOWER: Final[Mapping[str, Callable[[Any, Place], Fragment]]] = {
+    "connections": connections.lower,
+    "real_time_analytics": real_time_analytics.lower,
+    "stream_processing": stream_processing.lower,
+    "real_time_aggregations": real_time_aggregations.lower,
+    "event_driven_analytics": event_driven_analytics.lower,
+    "live_dashboards": live_dashboards.lower,
+    "data_quality_config": data_quality_config.lower,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The plan of a config as far as it could be made, and every problem found on the way."""
+
+    plan: Plan
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Problems that keep the plan from being used."""
+        return tuple(p for p in self.problems if p.severity == "error")
+
+
+def compile_text(text: str, file: str) -> Compiled:
+    """The plan of a config's text. Never raises for a mistake in it."""
+    document = parse(text, file)
+    validated = validate(document)
+    problems = list(validated.problems)
+    draft = Draft(
+        file=file,
+        fragments=tuple(_lower(validated)),
+        spans=validated.spans.value,
+        timezone=validated.top.timezone,
+        demo=validated.top.demo,
+        environment=validated.environment,
+    )
+    plan, unresolved = resolve(draft)
+    # A section with a mistake is not lowered, so names that only it declares would be reported as unknown: noise.
+    if not any(p.severity == "error" for p in problems):
+        problems += unresolved
+    problems += _missing_variables(plan)
+    return Compiled(plan, tuple(sorted(problems, key=lambda p: (p.span, p.path))))
+
+
+def compile_file(path: Path) -> Compiled:
+    """The plan of a config file; UsageError when it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"no config at {path}: name one with --config or TUSK_CONFIG") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"cannot read {path}: {e}") from None
+    return compile_text(text, str(path))
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan of a config file; ConfigError with every mistake when it has any."""
+    compiled = compile_file(path)
+    if compiled.errors:
+        raise ConfigError(compiled.errors)
+    return compiled.plan
+
+
+def _lower(validated: Validated) -> list[Fragment]:
+    place = Place(validated.spans, os.environ)
+    fragments = [lower(validated.sections[name], place) for name, lower in LOWER.items() if name in validated.sections]
+    rest = [
+        Inactive(name, "this section is checked, but not carried out yet")
+        for name in validated.sections
+        if name not in LOWER
+    ]
+    return [*fragments, Fragment(inactive=tuple(rest))]
+
+
+def _missing_variables(plan: Plan) -> list[Problem]:
+    return [
+        Problem(
+            use.span,
+            use.key,
+            f"environment variable `{use.variable}` is not set",
+            f'needed by `{use.key}` when it runs; set it, or give a default: `@env({use.variable}, "...")`',
+            "warning",
+        )
+        for use in plan.environment
+        if not use.has_default and use.variable not in os.environ
+    ]
+
+
+def shipped(folder: str) -> Path:
+    """Where ``dbt_project`` or ``expectations`` stand: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parent
+    beside = package.parent / folder
+    return beside if beside.is_dir() and (package.parent / "pyproject.toml").exists() else package / "shipped" / folder
+
+
+def build(plan: Plan, home: Home) -> Path:
+    """Write the generated projects of a plan under ``build/<fingerprint>`` and make it the current build.
+
+    The folder appears whole or not at all; a build that is there already is used as it is.
+    """
+    name = fingerprint(plan)
+    target = home.build / name
+    if not target.exists():
+        scratch = home.build / f".{name}.{uuid.uuid4().hex[:8]}"
+        _write_project(scratch / "dbt", shipped("dbt_project"), dbt_project.files(plan), dbt_project.GENERATED_FOLDERS)
+        _write_project(
+            scratch / "expectations", shipped("expectations"), expectations.files(plan), expectations.GENERATED_FOLDERS
+        )
+        (scratch / "plan.json").write_text(json.dumps(as_json(plan), indent=2) + "\n")
+        try:
+            scratch.rename(target)
+        except OSError:
+            # Another process built the same plan first; its folder has the same bytes.
+            shutil.rmtree(scratch, ignore_errors=True)
+    _point(home.current, target)
+    return target
+
+
+def stale_files(plan: Plan, folder: Path) -> dict[Path, str | None]:
+    """What must change for the projects in a folder to be those of the plan: path -> text, None where it must go."""
+    stale: dict[Path, str | None] = {}
+    projects = (
+        ("dbt_project", dbt_project.files(plan), dbt_project.GENERATED_FOLDERS),
+        ("expectations", expectations.files(plan), expectations.GENERATED_FOLDERS),
+    )
+    for name, texts, generated in projects:
+        root = folder / name
+        wanted = {root / path: text for path, text in texts.items()}
+        there = [f for g in generated for f in ([root / g] if (root / g).is_file() else sorted((root / g).rglob("*")))]
+        stale |= {f: None for f in there if f.is_file() and f not in wanted}
+        stale |= {f: t for f, t in wanted.items() if not f.exists() or f.read_text(encoding="utf-8") != t}
+    return stale
+
+
+def write_files(texts: Mapping[Path, str | None]) -> None:
+    """Write files, or remove them where the text is None."""
+    for path, text in texts.items():
+        if text is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def _write_project(
+    target: Path, hand_written: Path, generated: Mapping[str, str], generated_folders: tuple[str, ...]
+) -> None:
+    def skip(folder: str, names: list[str]) -> set[str]:
+        inside = Path(folder).relative_to(hand_written).as_posix()
+        return {
+            n
+            for n in names
+            if n in {"target", "logs", ".user.yml"} or f"{inside}/{n}".removeprefix("./") in generated_folders
+        }
+
+    shutil.copytree(hand_written, target, ignore=skip)
+    for path, text in generated.items():
+        file = target / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        file.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+
+
+def _point(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == Path(target.name):
+        return
+    fresh = link.with_name(f".current.{uuid.uuid4().hex[:8]}")
+    fresh.symlink_to(target.name)
+    fresh.replace(link)

@@ -1,0 +1,199 @@
+"""SQL of the lake's views: what people, models and pages read in place of the stored tables.
+
+raw.<stream> shows the columns of the plan, quarantine and late the rows that do not count, clean those that do, and
+agg.<aggregate> says of each window whether it is final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, Literal
+
+from tusk_platform.core.schema import LINEAGE, metric_type
+from tusk_platform.plan.nodes import (
+    Aggregate,
+    Column,
+    ColumnType,
+    Metric,
+    Plan,
+    Session,
+    Sliding,
+    Stream,
+    Tumbling,
+    Window,
+)
+from tusk_platform.units import DAY, WEEK
+
+StreamView = Literal["raw", "quarantine", "late", "clean"]
+STREAM_VIEWS: Final[tuple[StreamView, ...]] = ("raw", "quarantine", "late", "clean")
+
+_SQL: Final[dict[ColumnType, str]] = {
+    "string": "varchar",
+    "integer": "bigint",
+    "double": "double",
+    "decimal": "decimal(18, 4)",
+    "boolean": "boolean",
+    "timestamp": "timestamptz",
+    "date": "date",
+    "uuid": "varchar",
+    "json": "varchar",
+}
+_LINEAGE_SQL: Final[dict[str, str]] = {
+    "string": "varchar",
+    "timestamp[us, tz=UTC]": "timestamptz",
+    "date32[day]": "date",
+    "binary": "blob",
+    "int64": "bigint",
+}
+# Monday, 5 January 1970: weeks begin there, days at the epoch.
+_MONDAY: Final = 4 * DAY
+
+
+def view_sql(plan: Plan, table: str, scan: str, *, present: Collection[str], watermark: int | None = None) -> str:
+    """The query behind a view of the plan: ``raw.orders``, ``late.orders``, ``agg.per_minute``.
+
+    ``scan`` is the stored table as SQL and ``present`` its columns; without columns the view is empty but typed.
+    ``watermark`` is the stream's, for ``is_final``.
+    """
+    schema, _, name = table.partition(".")
+    if schema == "agg":
+        aggregate = plan.aggregate(name)
+        return _aggregate(aggregate, plan.stream(aggregate.stream), scan, frozenset(present), watermark)
+    stream = plan.stream(name)
+    raw = _raw(stream, scan, frozenset(present))
+    match schema:
+        case "raw":
+            return raw
+        case "quarantine":
+            return f"select * from ({raw}) where _status = 'quarantined'"
+        case "late":
+            late = late_condition(plan.aggregates_of(name), plan.runtime.timezone)
+            return f"select * from ({raw}) where _status = 'ok' and {late}"
+        case "clean":
+            return _clean(stream, raw)
+    raise KeyError(table)
+
+
+def view_names(plan: Plan) -> tuple[str, ...]:
+    """Names of all views of a plan, in the order of the config."""
+    streams = tuple(f"{schema}.{s.name}" for s in plan.streams for schema in STREAM_VIEWS)
+    return streams + tuple(a.table for a in plan.aggregates)
+
+
+def stored_behind(plan: Plan, view: str) -> str:
+    """The stored table a view reads."""
+    schema, _, name = view.partition(".")
+    return plan.aggregate(name).table if schema == "agg" else plan.stream(name).table
+
+
+def late_condition(aggregates: Sequence[Aggregate], timezone: str = "UTC") -> str:
+    """SQL: the row counts for no window of any of the aggregates; without aggregates nothing is late."""
+    if not aggregates:
+        return "false"
+    over = [f"{_last_end(a.window, timezone)} + {a.allowed_lateness} <= epoch_us(_watermark)" for a in aggregates]
+    return f"_watermark is not null and {' and '.join(over)}"
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _raw(stream: Stream, scan: str, present: frozenset[str]) -> str:
+    own = [f"{_column(c, present)} as {quoted(c.name)}" for c in stream.columns]
+    lineage = [
+        quoted(f.name) if f.name in present else f"cast(null as {_LINEAGE_SQL[str(f.type)]}) as {quoted(f.name)}"
+        for f in LINEAGE
+    ]
+    return _select([*own, *lineage], scan, present)
+
+
+def _column(column: Column, present: frozenset[str]) -> str:
+    """A column as stored, or out of what had no column of its own yet: raw is never rewritten."""
+    kind = _SQL[column.type]
+    if column.name in present:
+        return quoted(column.name)
+    if "_extra" not in present:
+        return f"cast(null as {kind})"
+    found = [f"json_extract_string(_extra, {_path(name)})" for name in (column.name, *column.aliases)]
+    value = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+    return value if kind == "varchar" else f"try_cast({value} as {kind})"
+
+
+def _path(key: str) -> str:
+    escaped = key.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
+    return f"'$.\"{escaped}\"'"
+
+
+def _clean(stream: Stream, raw: str) -> str:
+    """Good rows, repeated events once: of rows with equal key within the horizon the first to arrive."""
+    ok = f"select * from ({raw}) where _status = 'ok'"
+    if not (stream.deduplicate and stream.dedup_key):
+        return ok
+    same = " and ".join(f"earlier.{quoted(part)} = later.{quoted(part)}" for part in stream.dedup_key)
+    order = "(earlier._batch, earlier._offset, earlier._partition) < (later._batch, later._offset, later._partition)"
+    apart = "abs(epoch_us(earlier._event_time) - epoch_us(later._event_time))"
+    return f"""with ok as ({ok})
+select later.* from ok as later
+anti join ok as earlier on {same} and {order} and {apart} <= {stream.dedup_horizon}"""
+
+
+def _aggregate(aggregate: Aggregate, stream: Stream, scan: str, present: frozenset[str], watermark: int | None) -> str:
+    types = {c.name: _SQL[c.type] for c in stream.columns}
+    columns = {
+        "window_start": "timestamptz",
+        "window_end": "timestamptz",
+        **{d: types[d] for d in aggregate.dimensions},
+        "event_count": "bigint",
+        **{m.name: _metric_sql(m) for m in aggregate.metrics},
+    }
+    shown = [
+        quoted(name) if name in present else f"cast(null as {kind}) as {quoted(name)}" for name, kind in columns.items()
+    ]
+    final = "false" if watermark is None else f"epoch_us(window_end) + {aggregate.allowed_lateness} <= {watermark}"
+    updated = "updated_at" if "updated_at" in present else "cast(null as timestamptz) as updated_at"
+    is_final = f"({final if 'window_end' in present else 'false'}) as is_final"
+    return _select([*shown, is_final, updated], scan, present)
+
+
+def _metric_sql(metric: Metric) -> str:
+    kind = metric_type(metric)
+    return f"decimal({kind.precision}, {kind.scale})" if metric.type == "decimal" else _SQL[metric.type]
+
+
+def _select(columns: Sequence[str], scan: str, present: frozenset[str]) -> str:
+    source = f"from {scan}" if present else "where false"
+    return f"select {', '.join(columns)} {source}"
+
+
+def _last_end(window: Window, timezone: str) -> str:
+    """SQL: end of the last window that holds the row, in microseconds."""
+    t = "epoch_us(_event_time)"
+    match window:
+        case Session():
+            return f"{t} + {window.gap}"
+        case Sliding():
+            return f"{_floor(t, window.slide, window.offset)} + {window.size}"
+        case Tumbling() if window.size % DAY == 0 and timezone != "UTC":
+            return _local_day_end(window, timezone)
+        case Tumbling():
+            monday = _MONDAY if window.size % WEEK == 0 else 0
+            return f"{_floor(t, window.size, window.offset + monday)} + {window.size}"
+
+
+def _floor(value: str, step: int, offset: int) -> str:
+    """The greatest point of the grid not after the value; % takes the sign of its left side."""
+    moved = f"({value} - {offset})" if offset else value
+    return f"({value} - ({moved} % {step} + {step}) % {step})"
+
+
+def _local_day_end(window: Tumbling, timezone: str) -> str:
+    days = window.size // DAY
+    origin = "1970-01-05" if days % 7 == 0 else "1970-01-01"
+    moment = f"make_timestamptz(epoch_us(_event_time) - {window.offset})"
+    day = f"date_diff('day', date '{origin}', cast(timezone('{timezone}', {moment}) as date))"
+    local = f"date_add(timestamp '{origin}', to_days(cast({_floor(day, days, 0)} + {days} as integer)))"
+    # Where midnight is skipped or comes twice, a day starts at the first instant of its date.
+    midnight = f"epoch_us(timezone('{timezone}', {local}))"
+    before = f"epoch_us(timezone('{timezone}', {local} - to_microseconds(1))) + 1"
+    return f"least({midnight}, {before}) + {window.offset}"

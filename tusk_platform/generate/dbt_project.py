@@ -1,0 +1,172 @@
+"""The dbt project of a plan as text: a model an aggregate, sources, tests, exposures, and what the plugin must know."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import Any, Final
+
+import yaml
+
+from tusk_platform.core.catalog import to_plain
+from tusk_platform.core.schema import aggregate_schema, raw_schema
+from tusk_platform.generate.model_sql import in_words, model, readable
+from tusk_platform.plan.nodes import Aggregate, Dashboard, Metric, Origin, Plan, Stream
+from tusk_platform.units import spell
+
+# What `files` writes, folders and single files: nothing hand-written may stand there.
+GENERATED_FOLDERS: Final = ("models/aggregates", "dbt_project.yml", "profiles.yml", "lake.json")
+
+_HEADER: Final = "# Generated from {file}; change it there.\n"
+_PROJECT: Final = """\
+name: tusk
+version: "1.0"
+profile: tusk
+flags:
+  send_anonymous_usage_stats: false
+  log_level_file: none
+models:
+  tusk:
+    aggregates:
+      +schema: agg
+      +materialized: lake
+"""
+# An in-memory database: the tables are Delta tables of the lake, which the plugin shows as views.
+_PROFILES: Final = """\
+tusk:
+  target: lake
+  outputs:
+    lake:
+      type: duckdb
+      path: ":memory:"
+      schema: main
+      threads: {threads}
+      config_options:
+        autoinstall_known_extensions: false
+        autoload_known_extensions: false
+      plugins:
+        - module: tusk_platform.adapters.dbt_plugin
+          alias: lake
+          config:
+            project: "{{{{ var('tusk_project', '') }}}}"
+            home: "{{{{ var('tusk_home', env_var('TUSK_HOME', '')) }}}}"
+            home_without_TUSK_HOME: "{home}"
+"""
+_LAYERS: Final = {
+    "raw": "every event as it came, verdict and position with each",
+    "clean": "events that kept every row rule, repeated ones once",
+    "quarantine": "events that broke a row rule, with reason and bytes",
+    "late": "events that came too late for every aggregate",
+}
+
+
+def files(plan: Plan, *, home: str = "../.tusk") -> dict[str, str]:
+    """Path -> text of everything generated, byte for byte the same for the same plan.
+
+    ``home`` is where TUSK_HOME lies as seen from the project's folder when the environment does not say.
+    """
+    header = _HEADER.format(file=PurePath(plan.file).name)
+    texts = {
+        "dbt_project.yml": header + _PROJECT,
+        "profiles.yml": header + _PROFILES.format(home=home, threads=max(1, min(plan.runtime.parallelism, 4))),
+        "lake.json": json.dumps(to_plain(plan), indent=2) + "\n",
+    }
+    texts |= {f"models/aggregates/{a.name}.sql": model(plan, a) for a in plan.aggregates}
+    for name, content in (
+        ("aggregates", {"models": [_model(plan, a) for a in plan.aggregates]}),
+        ("sources", {"sources": [_source(plan, layer) for layer in _LAYERS]}),
+        ("dashboards", {"exposures": [e for d in plan.dashboards if (e := _exposure(d))]}),
+    ):
+        if any(content.values()):
+            texts[f"models/aggregates/{name}.yml"] = header + _yaml(content)
+    return dict(sorted(texts.items()))
+
+
+def sql(plan: Plan, aggregate: Aggregate) -> str:
+    """The rows of an aggregate as a query that a person can read and `tusk sql` can run."""
+    return readable(plan, aggregate)
+
+
+def _yaml(content: object) -> str:
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _meta(origin: Origin) -> dict[str, Any]:
+    span = origin.span
+    return {"meta": {"config": f"{origin.key} ({PurePath(span.file).name}:{span.line})"}}
+
+
+def _model(plan: Plan, aggregate: Aggregate) -> dict[str, Any]:
+    stream = plan.stream(aggregate.stream)
+    said = {
+        "window_start": "First instant of the window, UTC.",
+        "window_end": "First instant after the window, UTC.",
+        "event_count": "Events of the window and group.",
+        "is_final": "Whether the watermark has passed the window's end and the allowed lateness.",
+        "updated_at": "When the row last changed.",
+        **{d: f"Dimension: `{d}` of the events; null is a value of its own." for d in aggregate.dimensions},
+        **{m.name: _metric(m) for m in aggregate.metrics},
+    }
+    names = [f.name for f in aggregate_schema(aggregate, stream) if f.name != "_window_date"]
+    names.insert(names.index("updated_at"), "is_final")
+    tested = {"window_start", "window_end", "event_count"}
+    return {
+        "name": aggregate.name,
+        "description": f"{in_words(aggregate)} Refreshed every {spell(aggregate.update_frequency)}.",
+        "config": {"tags": [aggregate.group], **_meta(aggregate.origin)},
+        "data_tests": [{"one_row_per_window": {"arguments": {"dimensions": list(aggregate.dimensions)}}}],
+        "columns": [
+            {"name": n, "description": said[n], **({"data_tests": ["not_null"]} if n in tested else {})} for n in names
+        ],
+    }
+
+
+def _metric(metric: Metric) -> str:
+    of = f" of `{metric.column}`" if metric.column else ""
+    if metric.function == "ratio":
+        of = f": {metric.numerator or 'all events'} ÷ {metric.denominator or 'all events'}"
+        of += " of the whole window" if metric.denominator_scope == "window" else ""
+    return f"{metric.function}{of}{f' where {metric.where}' if metric.where else ''}"
+
+
+def _source(plan: Plan, layer: str) -> dict[str, Any]:
+    words = _LAYERS[layer]
+    return {
+        "name": layer,
+        "schema": layer,
+        "description": f"{words[0].upper()}{words[1:]}.",
+        "tables": [_table(s, layer, words) for s in plan.streams],
+    }
+
+
+def _table(stream: Stream, layer: str, words: str) -> dict[str, Any]:
+    config = _meta(stream.origin)
+    if layer == "raw" and not stream.replay:
+        config |= {"loaded_at_field": "_ingested_at", "freshness": {"warn_after": {"count": 1, "period": "hour"}}}
+    table: dict[str, Any] = {
+        "name": stream.name,
+        "description": f"Stream `{stream.name}` ({stream.source}): {words}.",
+        "config": config,
+    }
+    if layer == "raw":
+        table["columns"] = [{"name": f.name} for f in raw_schema(stream)]
+    return table
+
+
+def _exposure(dashboard: Dashboard) -> dict[str, Any] | None:
+    shown = {
+        f"ref('{w.source}')" if w.kind == "aggregate" else f"source('raw', '{w.source}')"
+        for w in dashboard.widgets
+        if w.kind in {"aggregate", "stream"}
+    }
+    if not shown:
+        return None
+    return {
+        "name": dashboard.name,
+        "label": dashboard.name.replace("_", " ").capitalize(),
+        "type": "dashboard",
+        "owner": {"name": "data"},
+        "description": f"Page of {len(dashboard.widgets)} widgets, updated every {spell(dashboard.refresh_interval)}.",
+        "depends_on": sorted(shown),
+        "config": _meta(dashboard.origin),
+    }

@@ -1,0 +1,29 @@
+"""Definitions from a config file, to be used as they are or merged with a user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from tusk_platform.compile import load_plan
+from tusk_platform.orchestration.assets import plan_assets
+from tusk_platform.orchestration.sensors import plan_sensors
+from tusk_platform.orchestration.specs import source_spec
+
+
+def build_definitions(path: str | Path) -> dg.Definitions:
+    """Dagster definitions of the platform that a ``.tsk`` file describes.
+
+    >>> import dagster as dg
+    >>> defs = dg.Definitions.merge(build_definitions("platform.tsk"), dg.Definitions(assets=[]))  # doctest: +SKIP
+    """
+    config = Path(path).absolute()
+    plan = load_plan(config)
+    assets = plan_assets(plan, config)
+    sources = {spec.key: spec for spec in (source_spec(s) for s in plan.streams)}
+    return dg.Definitions(
+        assets=[*assets, *sources.values()],
+        sensors=plan_sensors(plan, config),
+        jobs=[dg.define_asset_job("everything", selection="*", description="Materializes every asset once, in order.")],
+    )

@@ -1,0 +1,186 @@
+"""From drafts to a plan: run the passes, then assemble frozen nodes from what they decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tusk_platform.errors import Problem, nearest
+from tusk_platform.plan.drafts import AggregateDraft, Draft, StreamDraft
+from tusk_platform.plan.metrics import typed
+from tusk_platform.plan.nodes import (
+    Aggregate,
+    Assumption,
+    Connection,
+    Dashboard,
+    Plan,
+    RowRule,
+    Runtime,
+    Sliding,
+    Stream,
+    Tumbling,
+    Window,
+)
+from tusk_platform.plan.resolution import PASSES, Resolution
+from tusk_platform.plan.retention import raw_retention
+from tusk_platform.plan.shown import resolve_dashboards
+from tusk_platform.units import HOUR, MINUTE, SECOND, spell
+
+
+def resolve(draft: Draft) -> tuple[Plan, tuple[Problem, ...]]:
+    """The plan of a draft, and every name in it that could not be resolved (then the plan is not whole)."""
+    r = Resolution(draft)
+    for each in PASSES:
+        each(r)
+    runtime = _runtime(r)
+    connections = draft.every("connections")
+    aggregates = tuple(a for d in r.aggregates if (a := _aggregate(r, d)) is not None)
+    streams = tuple(_stream(r, s, connections, aggregates) for s in r.streams if _has_time(r, s))
+    draft_plan = Plan(file=draft.file, streams=streams, aggregates=aggregates, connections=connections, runtime=runtime)
+    dashboards = resolve_dashboards(draft_plan, r)
+    streams = tuple(_with_retention(s, aggregates, dashboards, r) for s in streams)
+    columns = (a for c in r.columns.values() for a in c.assumptions)
+    plan = replace(
+        draft_plan,
+        streams=streams,
+        dashboards=dashboards,
+        assumptions=(*r.assumptions, *columns),
+        inactive=(*draft.every("inactive"), *r.inactive),
+        environment=draft.environment,
+    )
+    return plan, tuple(r.problems)
+
+
+def _has_time(r: Resolution, s: StreamDraft) -> bool:
+    if r.columns[s.name].role("event_time") is not None:
+        return True
+    r.refuse(s.origin, f"no column of stream `{s.name}` looks like its event time", 'name it: `event_time = "..."`')
+    return False
+
+
+def _stream(
+    r: Resolution, s: StreamDraft, connections: tuple[Connection, ...], aggregates: tuple[Aggregate, ...]
+) -> Stream:
+    columns = r.columns[s.name]
+    cleansing = next((f.cleansing for f in r.draft.fragments if f.cleansing), None)
+    connected = s.facts.connection is None or s.facts.connection in {c.name for c in connections}
+    adapter = s.source if connected else (s.facts.stand_in or s.source)
+    windows = [_span(a.window) + a.allowed_lateness for a in aggregates if a.stream == s.name]
+    dedup = columns.dedup_key()
+    return Stream(
+        name=s.name,
+        source=s.source,
+        adapter=adapter,
+        columns=columns.columns(),
+        event_time=columns.role("event_time") or "",
+        origin=s.origin,
+        key=columns.roles.get("key"),
+        value=columns.roles.get("value"),
+        event_type=columns.roles.get("event_type"),
+        dedup_key=dedup,
+        options=s.options,
+        connection=s.facts.connection if connected else None,
+        expressions=s.derive,
+        rules=_row_rules(r, s.name),
+        format=s.format,
+        time_format=s.time_format,
+        timezone=s.timezone or "UTC",
+        max_future=s.max_future or HOUR,
+        idle_timeout=s.idle_timeout or MINUTE,
+        replay=s.facts.replay,
+        demo=not connected and adapter == "log" and (r.draft.demo if s.demo is None else s.demo),
+        free_form=s.facts.free_form,
+        deduplicate=bool(dedup) and (cleansing is None or cleansing.duplicate_removal),
+        dedup_horizon=(cleansing.dedup_horizon if cleansing else None) or max([HOUR, *windows]),
+        topic_retention=s.topic_retention,
+        retention=s.lake_retention,
+        poll_interval=s.poll_interval,
+        event_types=tuple(e.name for e in r.event_types) if s.name == r.event_type_stream() else (),
+    )
+
+
+def _row_rules(r: Resolution, stream: str) -> tuple[RowRule, ...]:
+    columns = r.columns[stream]
+    found: dict[str, RowRule] = {}
+    for rules in r.whole.get(stream, ()):
+        at = rules.origin
+        for name in rules.required:
+            if columns.has(name):
+                column = columns.add(name)
+                found[f"required:{column}"] = RowRule(f"required:{column}", "required", column, origin=at)
+        for name in rules.types:
+            if columns.has(name):
+                column = columns.add(name)
+                found[f"type:{column}"] = RowRule(f"type:{column}", "type", column, origin=at)
+        for name, (low, high) in rules.ranges.items():
+            if columns.has(name):
+                column = columns.add(name)
+                found[f"range:{column}"] = RowRule(f"range:{column}", "range", column, low, high, origin=at)
+    return tuple(found.values())
+
+
+def _aggregate(r: Resolution, d: AggregateDraft) -> Aggregate | None:
+    window, lateness = d.window, d.allowed_lateness
+    if isinstance(window, str):
+        if window not in r.windows:
+            windows = (
+                nearest(window, r.windows) or 'a size such as `"5 minutes"`; `stream_processing.windows` names none'
+            )
+            r.refuse(d.origin, f"`{d.name}` uses unknown window `{window}`", windows, "window")
+            return None
+        lateness = r.windows[window].allowed_lateness if lateness is None else lateness
+        window = r.windows[window].window
+    elif lateness is None and isinstance(window, Tumbling) and "tumbling" in r.windows:
+        lateness = r.windows["tumbling"].allowed_lateness
+        if lateness:
+            r.assumptions.append(Assumption(d.origin.key, "lateness of its window kind",
+                                            f"`{d.name}` waits {spell(lateness)} for late events",
+                                            f"{d.origin.key}.allowed_lateness"))  # fmt: skip
+    columns = r.columns[r.reads[d.name]]
+    frequency = d.update_frequency or min(_span(window), MINUTE)
+    return Aggregate(
+        name=d.name,
+        stream=r.reads[d.name],
+        dimensions=tuple(columns.add(x) for x in d.dimensions),
+        metrics=tuple(typed(m, columns.column_type) for m in r.metrics[d.name]),
+        window=window,
+        origin=d.origin,
+        allowed_lateness=lateness or 0,
+        where=d.where,
+        update_frequency=max(frequency, SECOND),
+        group=d.group,
+    )
+
+
+def _span(window: Window) -> int:
+    return window.size if isinstance(window, Tumbling | Sliding) else window.max_size + window.gap
+
+
+def _with_retention(
+    s: Stream, aggregates: tuple[Aggregate, ...], dashboards: tuple[Dashboard, ...], r: Resolution
+) -> Stream:
+    if s.replay:
+        return s
+    need, reader = raw_retention(s, aggregates, dashboards)
+    if s.retention is not None:
+        if s.retention < need:
+            kept = f"`{s.name}` is kept {spell(s.retention)} (`lake_retention`)"
+            r.refuse(s.origin, f"{kept}, but {reader} needs {spell(need)}",
+                     f'keep at least that long: `lake_retention = "{spell(need)}"`', "lake_retention")  # fmt: skip
+        return s
+    r.assumptions.append(Assumption(s.origin.key, "kept for its longest reader",
+                                    f"raw rows of `{s.name}` are kept {spell(need)}, for {reader}",
+                                    f"{s.origin.key}.lake_retention"))  # fmt: skip
+    return replace(s, retention=need)
+
+
+def _runtime(r: Resolution) -> Runtime:
+    said = [f.runtime for f in r.draft.fragments]
+    engine = next((s.engine for s in said if s.engine), "duckdb")
+    checkpoint = next((s.checkpoint_interval for s in said if s.checkpoint_interval), None)
+    base = Runtime(timezone=r.draft.timezone)
+    return replace(
+        base,
+        engine=engine,
+        parallelism=next((s.parallelism for s in said if s.parallelism), base.parallelism),
+        commit_interval=min(base.commit_interval, checkpoint or base.commit_interval),
+    )

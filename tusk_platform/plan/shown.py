@@ -1,0 +1,168 @@
+"""What each widget of a dashboard shows: names to aggregates, streams and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, Literal
+
+from tusk_platform.errors import nearest
+from tusk_platform.plan.drafts import DashboardDraft, WidgetDraft
+from tusk_platform.plan.metrics import is_duration
+from tusk_platform.plan.nodes import (
+    Aggregate,
+    Assumption,
+    Dashboard,
+    Inactive,
+    Metric,
+    Origin,
+    Plan,
+    Stream,
+    Widget,
+    WidgetType,
+)
+from tusk_platform.plan.resolution import Resolution
+from tusk_platform.plan.rules import WHICH_SHOWN, Tie, WhichShown, decide
+from tusk_platform.units import DAY, HOUR
+
+# What `cpu` and the like mean as series of the metrics stream, and how they are shown.
+METRIC_NAMES: Final = {
+    "cpu": "cpu_usage",
+    "memory": "memory_usage",
+    "disk": "disk_usage",
+    "network": "network_throughput",
+}
+_PERCENT_METRICS: Final = frozenset({"cpu_usage", "memory_usage", "disk_usage"})
+ALERT_SOURCES: Final = frozenset({"anomaly_detection", "alerts", "anomalies"})
+
+Format = Literal["number", "currency", "percent", "duration", "bytes"]
+
+
+def resolve_dashboards(plan: Plan, r: Resolution) -> tuple[Dashboard, ...]:
+    """The dashboards of a plan whose streams and aggregates are known; what is not found is refused."""
+    drafts: tuple[DashboardDraft, ...] = r.draft.every("dashboards")
+    named: dict[str, Widget] = {}
+    pages: dict[str, tuple[Widget, ...]] = {}
+    for d in drafts:
+        if d.widgets:
+            widgets = [w for draft in d.widgets if (w := _widget(plan, draft, r)) is not None]
+            named |= {w.name: w for w in widgets}
+            pages[d.name] = tuple(widgets)
+    for d in drafts:
+        if not d.widgets:
+            found = (_shown(plan, name, origin, named, r) for name, origin in d.shown)
+            pages[d.name] = tuple(w for w in found if w is not None)
+    return tuple(
+        Dashboard(
+            d.name, _with_panel(d, pages[d.name]), d.origin, d.refresh_interval, d.columns, d.rows, d.responsive,
+            d.auto_refresh, d.alerting,
+        )
+        for d in drafts
+    )  # fmt: skip
+
+
+def _with_panel(d: DashboardDraft, widgets: tuple[Widget, ...]) -> tuple[Widget, ...]:
+    if not d.alerting or any(w.type == "alert_panel" for w in widgets):
+        return widgets
+    return (*widgets, Widget("alerts", "alert_panel", "alerts", "alerts", d.origin))
+
+
+def _widget(plan: Plan, draft: WidgetDraft, r: Resolution) -> Widget | None:
+    if draft.source in ALERT_SOURCES:
+        return _finish(draft, Widget(draft.name, draft.type, "alerts", draft.source, draft.origin))
+    aggregates = {a.name: a for a in plan.aggregates}
+    if draft.source in aggregates:
+        aggregate = aggregates[draft.source]
+        metrics = ["event_count", *(m.name for m in aggregate.metrics)]
+        metric = draft.metric or metrics[min(1, len(metrics) - 1)]
+        if metric not in metrics:
+            r.refuse(draft.origin, f"`{draft.source}` has no metric `{metric}`", nearest(metric, metrics), "metric")
+            return None
+        return _finish(draft, _of_aggregate(draft.name, draft.type, aggregate, metric, draft.origin))
+    if draft.source in plan.stream_names:
+        return _finish(draft, _of_stream(draft.name, draft.type, plan.stream(draft.source), draft.metric, draft.origin))
+    if draft.source in _declared(r):
+        # It is refused, or named as not active, where it is declared.
+        r.inactive.append(Inactive(draft.origin.key, f"`{draft.source}` is not active"))
+        return None
+    known = [*_declared(r), *ALERT_SOURCES]
+    unknown = f"widget `{draft.name}` shows unknown `{draft.source}`"
+    r.refuse(draft.origin, unknown, nearest(draft.source, known), "data_source")
+    return None
+
+
+def _declared(r: Resolution) -> tuple[str, ...]:
+    return tuple(n.name for kind in ("aggregates", "streams", "event_types") for n in r.draft.every(kind))
+
+
+def _finish(draft: WidgetDraft, w: Widget) -> Widget:
+    return replace(
+        w,
+        format=draft.format or w.format,
+        currency=draft.currency,
+        trend=draft.trend,
+        time_range=draft.time_range or w.time_range,
+        bucket=draft.bucket,
+        warning=draft.warning,
+        critical=draft.critical,
+        severities=draft.severities,
+        max_alerts=draft.max_alerts,
+    )
+
+
+def _of_aggregate(name: str, kind: WidgetType, aggregate: Aggregate, metric: str, origin: Origin) -> Widget:
+    found = next((m for m in aggregate.metrics if m.name == metric), None)
+    choices = ("event_count", *(m.name for m in aggregate.metrics))
+    return Widget(name, kind, "aggregate", aggregate.name, origin, metric=metric, format=_format(found),
+                  time_range=_range(aggregate), choices=choices)  # fmt: skip
+
+
+def _range(aggregate: Aggregate) -> int:
+    return max(HOUR, min(DAY, 48 * getattr(aggregate.window, "size", HOUR)))
+
+
+def _format(metric: Metric | None) -> Format:
+    if metric is None:
+        return "number"
+    if metric.money:
+        return "currency"
+    if metric.function == "ratio":
+        return "percent"
+    return "duration" if metric.column and is_duration(metric.column) else "number"
+
+
+def _of_stream(name: str, kind: WidgetType, stream: Stream, metric: str | None, origin: Origin) -> Widget:
+    if stream.column("metric") is None or stream.free_form:
+        return Widget(name, kind, "stream", stream.name, origin, metric=None)
+    metrics = tuple(METRIC_NAMES.get(m, m) for m in stream.options.get("metrics", ()))
+    chosen = METRIC_NAMES.get(metric, metric) if metric else next(iter(metrics), None)
+    shown: Format = (
+        "percent" if chosen in _PERCENT_METRICS else ("bytes" if chosen == "network_throughput" else "number")
+    )
+    return Widget(
+        name, kind, "stream", stream.name, origin, metric=chosen, format=shown, time_range=HOUR, choices=metrics
+    )
+
+
+def _shown(plan: Plan, name: str, origin: Origin, widgets: dict[str, Widget], r: Resolution) -> Widget | None:
+    question = WhichShown(name, tuple(widgets), tuple(a.name for a in plan.aggregates), plan.stream_names)
+    decision = decide(WHICH_SHOWN, question)
+    if decision is None:
+        r.refuse(origin, f"nothing to show is called `{name}`", nearest(name, [*widgets, *_declared(r)]))
+        return None
+    if isinstance(decision.answer, Tie):
+        several = ", ".join(f"`{c}`" for c in decision.answer.candidates)
+        r.refuse(
+            origin, f"`{name}` could show several things: {several}", f'say which: `"{decision.answer.candidates[0]}"`'
+        )
+        return None
+    kind, target = decision.answer
+    if not decision.explicit:
+        says = origin.key.rpartition(".")[0]
+        r.assumptions.append(Assumption(origin.key, decision.rule, f"`{name}` shows {kind} `{target}`", says))
+    if kind == "widget":
+        return widgets[target]
+    if kind == "aggregate":
+        aggregate = plan.aggregate(target)
+        first = aggregate.metrics[0].name if aggregate.metrics else "event_count"
+        return _of_aggregate(name, "line_chart", aggregate, first, origin)
+    return _of_stream(name, "line_chart", plan.stream(target), None, origin)

@@ -1,0 +1,77 @@
+"""The platform's recurring work as one call each: lease, ports and job put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from tusk_platform.errors import Unavailable
+from tusk_platform.jobs.ingest import IngestReport, Until, ingest
+from tusk_platform.jobs.maintain import MaintainReport, maintain
+from tusk_platform.jobs.refresh import refresh
+from tusk_platform.jobs.repeated import count_repeated
+from tusk_platform.jobs.validate import ValidateReport, validate
+from tusk_platform.plan.nodes import Stream
+from tusk_platform.ports import RefreshResult
+from tusk_platform.runtime.platform import Platform
+from tusk_platform.storage.lease import hold
+from tusk_platform.units import SECOND
+
+
+def within(platform: Platform, seconds: float | None, *, once: bool = False) -> Until:
+    """Until the seconds are over (None: never), the platform is being stopped or, ``once``, all is read."""
+    deadline = None if seconds is None else platform.clock() + round(seconds * SECOND)
+    return Until(once=once, deadline=deadline, stopping=platform.home.stopping.exists)
+
+
+def ingest_stream(platform: Platform, stream: Stream, until: Until, *, command: str) -> IngestReport:
+    """Micro-batches of one stream under its lease; Held when another has it."""
+    with hold(platform.home.leases, f"ingest-{stream.name}", command=command):
+        return ingest(
+            stream,
+            platform.plan.aggregates_of(stream.name),
+            platform.source(stream),
+            platform.lake,
+            clock=platform.clock,
+            until=until,
+            runtime=platform.plan.runtime,
+            derive=platform.deriver(stream),
+            duplicates=partial(count_repeated, platform.lake, platform.plan, stream) if until.once else None,
+        )
+
+
+def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str) -> tuple[RefreshResult, ...]:
+    """The named aggregates brought up to date, whether they are due or not; an error of one raises Unavailable."""
+    results: list[RefreshResult] = []
+    for stream in platform.plan.streams:
+        own = [a.name for a in platform.plan.aggregates_of(stream.name) if a.name in names]
+        if own:
+            with hold(platform.home.leases, f"refresh-{stream.name}", command=command):
+                results += platform.engine().refresh(own)
+    failed = [f"agg.{r.aggregate}: {r.error}" for r in results if r.error]
+    if failed:
+        raise Unavailable("; ".join(failed))
+    return tuple(results)
+
+
+def refresh_due(platform: Platform, stream: Stream, until: Until, *, command: str) -> int:
+    """What is due of a stream, again and again until told to stop; the number of refreshes that wrote something."""
+    with hold(platform.home.leases, f"refresh-{stream.name}", command=command):
+        report = refresh(platform.plan, stream, platform.engine(), platform.lake, clock=platform.clock, until=until)
+    if report.errors:
+        raise Unavailable("; ".join(report.errors))
+    return report.refreshes
+
+
+def validate_stream(platform: Platform, stream: Stream, *, command: str) -> ValidateReport:
+    """The expectation suite over everything new in a stream."""
+    with hold(platform.home.leases, f"validate-{stream.name}", command=command):
+        return validate(platform.plan, stream, platform.quality(), platform.lake, clock=platform.clock)
+
+
+def maintain_all(platform: Platform, *, command: str) -> tuple[MaintainReport, ...]:
+    """Compact, expire and vacuum every table of the plan."""
+    with hold(platform.home.leases, "maintain", command=command):
+        return tuple(
+            maintain(platform.plan, table, platform.lake, clock=platform.clock) for table in platform.lake.tables()
+        )

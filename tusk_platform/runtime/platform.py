@@ -1,0 +1,113 @@
+"""One process's view of a running platform: its plan, its lake, and the ports opened on first use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tusk_platform.compile import build, load_plan
+from tusk_platform.core.decode import Derive
+from tusk_platform.core.schema import aggregate_schema, raw_schema
+from tusk_platform.jobs.validate import QUALITY_TABLE, quality_schema
+from tusk_platform.plan.nodes import Plan, Stream
+from tusk_platform.ports import Engine, Quality, Source, SourceContext, find, source_adapter
+from tusk_platform.runtime.environment import connection_values, home_of
+from tusk_platform.storage.derive import deriver
+from tusk_platform.storage.home import Home
+from tusk_platform.storage.lake import Lake
+
+
+def now() -> int:
+    """Microseconds UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class Platform:
+    """Plan, state folder and lake, with sources and engine cached for the life of the process."""
+
+    plan: Plan
+    home: Home
+    lake: Lake
+    project: Path
+    config: Path
+    clock: Callable[[], int] = now
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _derivers: dict[str, Derive | None] = field(default_factory=dict)
+    _engine: Engine | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def source(self, stream: Stream) -> Source:
+        """The stream's source, opened once; Unavailable when its connection lacks a variable."""
+        with self._lock:
+            if stream.name not in self._sources:
+                self._sources[stream.name] = source_adapter(stream.adapter).open(stream, self.context(stream))
+            return self._sources[stream.name]
+
+    def context(self, stream: Stream) -> SourceContext:
+        """What the stream's adapter may use."""
+        named = next((c for c in self.plan.connections if c.name == stream.connection), None)
+        return SourceContext(
+            connection=connection_values(named) if named else {},
+            config_folder=self.config.parent,
+            log_folder=self.home.log,
+            parallelism=self.plan.runtime.parallelism,
+        )
+
+    def deriver(self, stream: Stream) -> Derive | None:
+        """What computes the stream's derived columns, None where it has none."""
+        with self._lock:
+            if stream.name not in self._derivers:
+                self._derivers[stream.name] = deriver(stream)
+            return self._derivers[stream.name]
+
+    def engine(self) -> Engine:
+        """What computes aggregates, kept warm."""
+        with self._lock:
+            if self._engine is None:
+                opened: Engine = find("engines", "duckdb")(self.plan, self.project / "dbt", self.home)
+                self._engine = opened
+            return self._engine
+
+    def quality(self) -> Quality:
+        """What judges rows; takes seconds to start, so only the process that needs it asks."""
+        opened: Quality = find("quality", "great_expectations")(self.plan, self.project / "expectations", self.home)
+        return opened
+
+    def close(self) -> None:
+        """Let go of every source and of the engine."""
+        with self._lock:
+            for source in self._sources.values():
+                source.close()
+            self._sources.clear()
+            if self._engine is not None:
+                self._engine.close()
+                self._engine = None
+
+
+def open_platform(config: Path) -> Platform:
+    """The platform of a config file: compiled, built, its tables there. ConfigError with every mistake."""
+    plan = load_plan(config)
+    home = home_of(config)
+    lake = Lake(home.lake)
+    project = build(plan, home)
+    create_tables(plan, lake)
+    return Platform(plan, home, lake, project, config)
+
+
+def create_tables(plan: Plan, lake: Lake) -> None:
+    """Make every table of the plan that is not there yet."""
+    for stream in plan.streams:
+        lake.create(
+            stream.table,
+            raw_schema(stream),
+            partition_by=("_status", "_ingested_date"),
+            statistics=("_event_time", "_batch"),
+        )
+    for aggregate in plan.aggregates:
+        schema = aggregate_schema(aggregate, plan.stream(aggregate.stream))
+        lake.create(aggregate.table, schema, partition_by=("_window_date",), statistics=("window_start",))
+    lake.create(QUALITY_TABLE, quality_schema())

@@ -1,0 +1,83 @@
+"""``scalability_config``: how many instances run, how requests reach them, what happens when a service fails."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from tusk_platform.sections.block import Block, less_than, more_than
+from tusk_platform.sections.fields import Count, EnvReference, Percent, number, whole
+
+
+class HorizontalScaling(Block):
+    """Instances of serving and of run workers."""
+
+    enabled: bool = Field(default=True, description="Whether there may be more than one instance.", examples=[True])
+    auto_scaling: bool = Field(default=False, description="Whether their number follows the load.", examples=[True])
+    min_instances: Count = Field(default=1, description="Instances that always run.", examples=[2])
+    max_instances: Count = Field(
+        default=10, description="At most so many; at least `min_instances`.", examples=[10], validate_default=True
+    )
+    scale_up_threshold: Percent = Field(
+        default=70, description="Percent of load from which instances are added.", examples=[70]
+    )
+    scale_down_threshold: Percent = Field(
+        default=30,
+        description="Percent of load below which instances are removed; less than `scale_up_threshold`.",
+        examples=[30],
+        validate_default=True,
+    )
+
+    @field_validator("max_instances")
+    @classmethod
+    def _max_is_at_least_min(cls, value: int | EnvReference, info: ValidationInfo) -> int | EnvReference:
+        return more_than(value, info, "min_instances", or_equal=True)
+
+    @field_validator("scale_down_threshold")
+    @classmethod
+    def _down_is_below_up(cls, value: float | EnvReference, info: ValidationInfo) -> float | EnvReference:
+        return less_than(value, info, "scale_up_threshold")
+
+
+class LoadBalancing(Block):
+    """How requests are spread over instances."""
+
+    algorithm: Literal["round_robin", "least_connections", "random"] = Field(
+        default="round_robin", description="Which instance is next.", examples=["round_robin"]
+    )
+    health_checks: bool = Field(default=True, description="Instances that fail get no requests.", examples=[True])
+    session_affinity: bool = Field(default=False, description="A client stays with its instance.", examples=[False])
+
+
+class RetryPolicy(Block):
+    """How often a failed call is tried again."""
+
+    max_retries: Annotated[int | EnvReference, whole(0, 100)] = Field(
+        default=3, description="Tries after the first; 0: none.", examples=[3]
+    )
+    backoff_multiplier: Annotated[float | EnvReference, number(minimum=1, maximum=100)] = Field(
+        default=2, description="Each wait is so many times the one before.", examples=[2]
+    )
+
+
+class FaultTolerance(Block):
+    """What happens when a service outside fails."""
+
+    circuit_breaker: bool = Field(
+        default=True, description="A service that keeps failing is left alone.", examples=[True]
+    )
+    retry_policy: RetryPolicy = Field(default_factory=RetryPolicy, description="How often calls are tried again.")
+    fallback_strategies: bool = Field(
+        default=True, description="The last good value is served, marked stale.", examples=[True]
+    )
+
+
+class ScalabilityConfig(Block):
+    """Instances, requests and failures."""
+
+    horizontal_scaling: HorizontalScaling = Field(
+        default_factory=HorizontalScaling, description="How many instances run."
+    )
+    load_balancing: LoadBalancing = Field(default_factory=LoadBalancing, description="How requests are spread.")
+    fault_tolerance: FaultTolerance = Field(default_factory=FaultTolerance, description="What happens on failure.")

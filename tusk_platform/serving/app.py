@@ -1,0 +1,64 @@
+"""The web application: dashboards, their live events, the JSON behind them, and the receiver of pushed events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tusk_platform.plan.nodes import Plan
+from tusk_platform.serving.board import Board
+from tusk_platform.serving.guard import LOOPBACK, Guard
+from tusk_platform.serving.pages import HERE, Pages
+from tusk_platform.serving.receiver import Receiver
+from tusk_platform.serving.site import Site
+from tusk_platform.serving.warehouse import LakeWarehouse
+from tusk_platform.storage.home import Home
+from tusk_platform.storage.lake import Lake
+
+
+def create_app(
+    plan: Plan,
+    lake: Lake,
+    *,
+    home: Home,
+    clock: Callable[[], int],
+    links: Sequence[tuple[str, str]] = (),
+    hosts: Sequence[str] = LOOPBACK,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Starlette:
+    """The application for one plan and lake.
+
+    ``links`` are (title, address) of other pages of the platform, ``hosts`` the names it answers to, ``stopping`` is
+    asked by open event streams whether to end.
+    """
+    warehouse = LakeWarehouse(plan, lake)
+    board = Board(plan, warehouse, Pages(plan, links), clock)
+    receiver = Receiver(plan, home.log, warehouse.position)
+    site = Site(plan, board, receiver, warehouse, clock=clock, stopping=stopping)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        warehouse.close()
+
+    return Starlette(
+        routes=[
+            Route("/", site.index),
+            Route("/dashboards/{name}", site.page),
+            Route("/dashboards/{name}/events", site.events),
+            Route("/api/dashboards/{name}", site.data),
+            Route("/streams/{stream}/events", receiver.receive, methods=["POST"]),
+            Route("/health/live", site.alive),
+            Route("/health/ready", site.ready),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+        ],
+        middleware=[Middleware(Guard, hosts=tuple(hosts))],
+        exception_handlers={HTTPException: site.refused, Exception: site.broken},
+        lifespan=lifespan,
+    )

@@ -1,0 +1,271 @@
+"""One refresh of an aggregate's table: from where on to compute it again, and the one commit that replaces it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pyarrow as pa
+
+from tusk_platform.core import transactions
+from tusk_platform.core.catalog import definition
+from tusk_platform.core.schema import TIMESTAMP, aggregate_schema
+from tusk_platform.core.views import quoted
+from tusk_platform.plan.nodes import Aggregate, Plan, Session
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Before every event: the year 1, so that a horizon can still be taken off.
+BEGINNING: Final = -62_135_596_800_000_000
+_SQL_TYPES: Final[dict[pa.DataType, str]] = {
+    pa.string(): "varchar",
+    pa.binary(): "blob",
+    pa.int64(): "bigint",
+    pa.float64(): "double",
+    pa.bool_(): "boolean",
+    pa.date32(): "date",
+    TIMESTAMP: "timestamptz",
+}
+# Comes before every batch.
+NO_BATCH: Final = -1
+# Where the model's SQL leaves its rows.
+RESULT: Final = "refreshed_rows"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Sums of doubles may differ in the last digits with the order of additions; such rows are equal.
+_TOLERANCE: Final = "1e-12"
+
+
+class Table(Protocol):
+    """What a refresh needs of ``lake.Handle``."""
+
+    def transaction(self, app: str) -> int | None:
+        """The version last committed under a name."""
+        ...
+
+    def append(self, rows: pa.Table, transactions: Mapping[str, int]) -> None:
+        """One commit: rows added, versions set."""
+        ...
+
+    def replace(self, rows: pa.Table, predicate: str, transactions: Mapping[str, int]) -> None:
+        """One commit: rows that match removed, rows added, versions set."""
+        ...
+
+
+class Tables(Protocol):
+    """What a refresh needs of ``lake.Lake``."""
+
+    def exists(self, table: str) -> bool:
+        """Whether the table is there."""
+        ...
+
+    def create(
+        self, table: str, schema: pa.Schema, *, partition_by: Sequence[str] = (), statistics: Sequence[str] = ()
+    ) -> None:
+        """Make the table where it is not there; add columns that are new."""
+        ...
+
+    def open(self, table: str) -> Table:
+        """A handle at the table's newest version."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Where raw and the aggregate stood, read once, so that everything that follows is of one snapshot.
+
+    ``whole``: what is there cannot be continued, every window is computed again. ``since`` is the earliest window to
+    compute again (microseconds), None where no new row counts for any.
+    """
+
+    plan: Plan
+    aggregate: Aggregate
+    table: Table
+    seen: int
+    upto: int
+    whole: bool
+    transactions: Mapping[str, int]
+    since: int | None = None
+
+    @property
+    def behind(self) -> bool:
+        """Whether raw holds batches that the table does not know of."""
+        return self.whole or self.seen < self.upto
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a refresh did: rows written, how many of them are new or differ, the last raw batch the table holds."""
+
+    rows: int
+    changed: int
+    through_batch: int
+    since: int | None = None
+
+    def __str__(self) -> str:
+        if self.since is None:
+            return f"no window touched, through batch {self.through_batch}"
+        start = "the beginning" if self.since == BEGINNING else moment(self.since).isoformat()
+        return f"{self.rows} rows from {start}, {self.changed} of them changed, through batch {self.through_batch}"
+
+
+def moment(micros: int) -> datetime:
+    """Microseconds UTC as a point in time."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def create(lake: Tables, plan: Plan, aggregate: Aggregate) -> None:
+    """Make the aggregate's table where it is not there yet."""
+    schema = aggregate_schema(aggregate, plan.stream(aggregate.stream))
+    lake.create(aggregate.table, schema, partition_by=("_window_date",), statistics=("window_start",))
+
+
+def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False) -> Begun | None:
+    """Where raw and the table stand; None where the stream has no table or no batch yet."""
+    stream = plan.stream(aggregate.stream)
+    if not lake.exists(stream.table):
+        return None
+    raw = lake.open(stream.table)
+    upto = raw.transaction(transactions.batch(stream.name))
+    if upto is None:
+        return None
+    create(lake, plan, aggregate)
+    table = lake.open(aggregate.table)
+    name = aggregate.name
+    seen = table.transaction(transactions.refreshed(name))
+    state = {
+        transactions.refreshed_generation(name): raw.transaction(transactions.generation(stream.name)) or 0,
+        transactions.definition(name): definition(plan, aggregate),
+    }
+    continues = seen is not None and seen <= upto and all(table.transaction(k) == v for k, v in state.items())
+    return Begun(
+        plan=plan,
+        aggregate=aggregate,
+        table=table,
+        seen=seen or 0,
+        upto=upto,
+        whole=full or not continues,
+        transactions={**state, transactions.refreshed(name): upto},
+    )
+
+
+def bound(connection: DuckDBPyConnection, *, since: int, after: int, upto: int) -> None:
+    """Set what bounds the raw rows that a model reads: event time from, batches after and up to."""
+    connection.execute(f"set variable since = {since:d}::bigint")
+    connection.execute(f"set variable after = {after:d}::bigint")
+    connection.execute(f"set variable upto = {upto:d}::bigint")
+
+
+def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, old: str) -> Begun:
+    """The same with ``since``, and the connection ready to run the model from there.
+
+    ``sql`` is the model's: run over the new rows alone it shows the windows they count for. ``old``: the table as SQL.
+    """
+    if begun.whole:
+        since: int | None = BEGINNING
+    elif begun.behind:
+        bound(connection, since=BEGINNING, after=begun.seen, upto=begun.upto)
+        since = connection.execute(_earliest(begun.aggregate, sql, old)).fetchall()[0][0]
+    else:
+        since = None
+    if since is not None:
+        bound(connection, since=since, after=NO_BATCH, upto=begun.upto)
+    return replace(begun, since=since)
+
+
+def _earliest(aggregate: Aggregate, sql: str, old: str) -> str:
+    if isinstance(aggregate.window, Session):
+        return _earliest_session(aggregate, sql, old)
+    return f"select epoch_us(min(window_start)) from ({sql})"  # noqa: S608 - the model's own SQL
+
+
+def _earliest_session(aggregate: Aggregate, sql: str, old: str) -> str:
+    """A new row can lengthen, join or split every session of its key that ends after it."""
+    dimensions = [quoted(d) for d in aggregate.dimensions]
+    same_key = "".join(f" and old.{d} is not distinct from new.{d}" for d in dimensions)
+    return f"""
+        with new as (select {", ".join([*dimensions, "min(window_start) as start"])} from ({sql}) group by all)
+        select epoch_us(least(
+            (select min(start) from new),
+            (select min(old.window_start) from {old} as old join new on old.window_end >= new.start{same_key})
+        ))"""  # noqa: S608 - the model's own SQL and names of the plan
+
+
+def commit(connection: DuckDBPyConnection, begun: Begun, *, old: str, now: int) -> Done:
+    """Replace the table's windows from ``begun.since`` on by the rows in RESULT, in one commit; Conflict when too late.
+
+    Rows equal to what was there keep their ``updated_at``; where all are, only the batch is recorded.
+    """
+    versions = {**begun.transactions, transactions.refreshed_at(begun.aggregate.name): now}
+    if begun.since is None:
+        if begun.behind:
+            begun.table.append(_schema(begun).empty_table(), versions)
+        return Done(0, 0, begun.upto)
+    there = _from(old, begun.since)
+    settled = connection.execute(_settled(begun.aggregate, _columns(begun), there)).to_arrow_table()
+    updated = settled["updated_at"]
+    changed = updated.null_count
+    stamp = pa.scalar(now, pa.int64()).cast(updated.type)
+    rows = settled.set_column(settled.schema.get_field_index("updated_at"), "updated_at", updated.fill_null(stamp))
+    counted = connection.execute(f"select count(*) from {there}").fetchone()  # noqa: S608 - the table as SQL
+    if changed == 0 and counted == (rows.num_rows,):
+        begun.table.append(_schema(begun).empty_table(), versions)
+        return Done(0, 0, begun.upto, begun.since)
+    begun.table.replace(rows.cast(_schema(begun)), _predicate(begun.since), versions)
+    return Done(rows.num_rows, changed, begun.upto, begun.since)
+
+
+def _schema(begun: Begun) -> pa.Schema:
+    return aggregate_schema(begun.aggregate, begun.plan.stream(begun.aggregate.stream))
+
+
+def _columns(begun: Begun) -> dict[str, str]:
+    """Column -> DuckDB type, without those that are settled here."""
+    return {f.name: sql_type(f.type) for f in _schema(begun) if f.name not in {"updated_at", "_window_date"}}
+
+
+def _from(old: str, since: int) -> str:
+    return old if since == BEGINNING else f"(select * from {old} where {_predicate(since)})"  # noqa: S608 - the table as SQL
+
+
+def _predicate(since: int) -> str:
+    """What is replaced, in the words that Delta and DuckDB share; the date alone lets whole files be left out."""
+    start = moment(since)
+    if since == BEGINNING:
+        return f"_window_date >= '{start.date()}'"
+    return f"_window_date >= '{start.date()}' and window_start >= '{start.isoformat(timespec='microseconds')}'"
+
+
+def _settled(aggregate: Aggregate, columns: Mapping[str, str], there: str) -> str:
+    """The new rows in the table's types; ``updated_at`` of the row that is there already, null where none is equal."""
+    exact = {"window_start", *aggregate.dimensions}
+    same = [_equal(quoted(n), loose=kind == "double" and n not in exact) for n, kind in columns.items()]
+    cast = ",\n            ".join(f"cast({quoted(n)} as {kind}) as {quoted(n)}" for n, kind in columns.items())
+    order = ", ".join(f"new.{quoted(n)}" for n in ("window_start", *aggregate.dimensions))
+    return f"""
+        with new as (
+            select {cast}
+            from {RESULT} where event_count > 0
+        )
+        select new.*, old.updated_at, cast(new.window_start as date) as _window_date
+        from new left join {there} as old on {" and ".join(same)}
+        order by {order}"""  # noqa: S608 - names of the plan
+
+
+def _equal(name: str, *, loose: bool) -> str:
+    old, new = f"old.{name}", f"new.{name}"
+    if name == '"window_start"':
+        return f"{old} = {new}"
+    if loose:
+        near = f"abs({old} - {new}) <= {_TOLERANCE} * greatest(abs({old}), abs({new}))"
+        return f"({old} is not distinct from {new} or {near})"
+    return f"{old} is not distinct from {new}"
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """The DuckDB type that holds an Arrow type of the lake."""
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision}, {kind.scale})"
+    return _SQL_TYPES[kind]

@@ -1,0 +1,164 @@
+"""The embedded durable log: one SQLite file a stream, appended to by many processes, read by offset."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from tusk_platform.errors import Unavailable
+from tusk_platform.storage.faultpoints import reach
+
+Record = tuple[int, int, bytes]
+
+# The next offset has a row of its own, so that offsets are never used again, not even after everything was trimmed.
+_TABLES: Final = """
+    create table if not exists event (
+        id integer primary key, arrival integer not null, producer text not null, key text, payload blob not null
+    );
+    create unique index if not exists event_key on event (producer, key) where key is not null;
+    create table if not exists next (id integer not null);
+    insert into next select 0 where not exists (select * from next);
+"""
+_ADD: Final = """
+    insert into event values (?, ?, ?, ?, ?) on conflict (producer, key) where key is not null do nothing
+"""
+_PATIENCE: Final = 30.0
+_TRIMMED_AT_ONCE: Final = 10_000
+# Enough to give back the pages of a trim without holding up those who append.
+_PAGES_AT_ONCE: Final = 2_000
+_LONGEST_WAL: Final = 64 * 1024 * 1024
+
+
+class EventLog:
+    """Events of one stream in the order in which they were accepted, with offsets from 0 on.
+
+    Usable from several threads. A process that forks must open its own in the child.
+    """
+
+    def __init__(self, folder: Path, stream: str) -> None:
+        self._stream = stream
+        self._path = folder / f"{quote(stream, safe='')}.db"
+        self._lock = threading.Lock()
+        self._opened: sqlite3.Connection | None = None
+
+    def append(
+        self,
+        payloads: Sequence[bytes],
+        *,
+        producer: str = "",
+        keys: Sequence[str | None] | None = None,
+        arrival: int | None = None,
+    ) -> tuple[int, int]:
+        """First and next offset of what was appended: all or nothing, and on disk on return.
+
+        A payload whose key the same producer has used before is left out, as long as the log still holds that one.
+        ``arrival`` is microseconds UTC, now if not given.
+        """
+        at = time.time_ns() // 1000 if arrival is None else arrival
+        with self._connection() as connection, _transaction(connection):
+            first = connection.execute("select id from next").fetchone()[0]
+            following = first
+            for payload, key in zip(payloads, keys or [None] * len(payloads), strict=True):
+                added = connection.execute(
+                    _ADD,
+                    (following, at, producer, key, payload),
+                )
+                following += added.rowcount
+            connection.execute("update next set id = ?", (following,))
+            reach("in_publish")
+        return first, following
+
+    def read(self, offset: int, limit: int) -> list[Record]:
+        """Up to so many records from an offset on: offset, arrival in microseconds UTC, payload."""
+        with self._connection() as connection:
+            found = connection.execute(
+                "select id, arrival, payload from event where id >= ? order by id limit ?", (offset, limit)
+            )
+            return found.fetchall()
+
+    def start(self) -> int:
+        """Offset of the oldest record still there; the end where there is none."""
+        with self._connection() as connection:
+            row = connection.execute("select coalesce((select min(id) from event), (select id from next))").fetchone()
+            return int(row[0])
+
+    def end(self) -> int:
+        """Offset that the next record will have."""
+        with self._connection() as connection:
+            return int(connection.execute("select id from next").fetchone()[0])
+
+    def trim(self, before: int, *, through: int | None = None) -> int:
+        """Remove records that arrived before a time (microseconds UTC); the number removed.
+
+        ``through``: only records with offsets below it, which is how one keeps what nobody has read yet.
+        """
+        removed = 0
+        limit = self.end() if through is None else min(through, self.end())
+        while True:
+            with self._connection() as connection, _transaction(connection):
+                # Arrivals hardly ever go back, and no record may go before one that came earlier.
+                kept = connection.execute("select min(id) from event where arrival >= ?", (before,)).fetchone()[0]
+                cut = limit if kept is None else min(limit, kept)
+                found = connection.execute(
+                    "delete from event where id in (select id from event where id < ? order by id limit ?)",
+                    (cut, _TRIMMED_AT_ONCE),
+                ).rowcount
+            removed += found
+            if found < _TRIMMED_AT_ONCE:
+                break
+        if removed:
+            with self._connection() as connection:
+                connection.execute(f"pragma incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+        return removed
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._opened is None:
+                    self._opened = self._open()
+                yield self._opened
+            except (sqlite3.Error, OSError) as error:
+                raise Unavailable(f"the log of `{self._stream}` ({self._path}): {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("pragma auto_vacuum = incremental")
+            connection.execute("pragma journal_mode = wal")
+            # Each commit waits for the disk: what was acknowledged must survive a power cut.
+            connection.execute("pragma synchronous = full")
+            connection.execute(f"pragma journal_size_limit = {_LONGEST_WAL}")
+            with _transaction(connection):
+                for statement in _TABLES.split(";"):
+                    connection.execute(statement)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction from its first statement on, so that two writers wait for each other instead of failing."""
+    connection.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
