@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -129,19 +130,19 @@ def shipped(folder: str) -> Path:
     return beside if beside.is_dir() and (package.parent / "pyproject.toml").exists() else package / "shipped" / folder
 
 
-def build(plan: Plan, home: Home) -> Path:
-    """Write the generated projects of a plan under ``build/<fingerprint>`` and make it the current build.
+def build(plan: Plan, home: Home, folder: Path) -> Path:
+    """Write the generated projects under ``build/<fingerprint>`` and make it the current build.
 
-    The folder appears whole or not at all; a build that is there already is used as it is.
+    ``folder`` is the config's: dbt models and suites of the user's own stand in it. The build appears whole or not at
+    all; one that is there already is used as it is.
     """
-    name = fingerprint(plan)
+    projects = _projects(plan, folder, home="../../..")
+    name = f"{fingerprint(plan)}-{_digest(projects)}"
     target = home.build / name
     if not target.exists():
         scratch = home.build / f".{name}.{uuid.uuid4().hex[:8]}"
-        _write_project(scratch / "dbt", shipped("dbt_project"), dbt_project.files(plan), dbt_project.GENERATED_FOLDERS)
-        _write_project(
-            scratch / "expectations", shipped("expectations"), expectations.files(plan), expectations.GENERATED_FOLDERS
-        )
+        for project in projects:
+            _write_project(scratch / project.name, project)
         (scratch / "plan.json").write_text(json.dumps(as_json(plan), indent=2) + "\n")
         try:
             scratch.rename(target)
@@ -152,12 +153,84 @@ def build(plan: Plan, home: Home) -> Path:
     return target
 
 
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One generated project: where its hand-written files stand, what is generated, what the user adds."""
+
+    name: str
+    hand_written: Path
+    texts: Mapping[str, str]
+    generated: tuple[str, ...]
+    own: Mapping[str, str]
+
+
+def _projects(plan: Plan, folder: Path, *, home: str) -> tuple[Project, Project]:
+    models = _own_models(plan, folder)
+    suites = _own_suites(folder)
+    return (
+        Project(
+            "dbt", shipped("dbt_project"), dbt_project.files(plan, home=home), dbt_project.GENERATED_FOLDERS, models
+        ),
+        Project(
+            "expectations",
+            shipped("expectations"),
+            expectations.files(plan, suites, home=home),
+            expectations.GENERATED_FOLDERS,
+            {},
+        ),
+    )
+
+
+def _own_suites(folder: Path) -> dict[str, str]:
+    """Stream -> suite text, from ``expectations/overrides`` beside the config."""
+    found = sorted((folder / "expectations" / "overrides").glob("*.json"))
+    return {p.stem: p.read_text(encoding="utf-8") for p in found}
+
+
+def _own_models(plan: Plan, folder: Path) -> dict[str, str]:
+    """Path -> text of the user's own dbt models, from ``dbt_project/models`` beside the config."""
+    root = folder / "dbt_project"
+    if root.resolve() == shipped("dbt_project").resolve():
+        return {}
+    generated = {a.name for a in plan.aggregates}
+    found: dict[str, str] = {}
+    for p in sorted((root / "models").rglob("*")):
+        if p.suffix not in {".sql", ".yml", ".yaml", ".md"}:
+            continue
+        if p.suffix == ".sql" and p.stem in generated:
+            raise UsageError(f"{p}: the config's aggregate `{p.stem}` has this name already; give the model another")
+        found[f"models/own/{p.relative_to(root / 'models').as_posix()}"] = p.read_text(encoding="utf-8")
+    return found
+
+
+def _digest(projects: tuple[Project, ...]) -> str:
+    """A hash of everything a build is made of: another version of the hand-written files is another build."""
+    digest = hashlib.sha256()
+    for project in projects:
+        for path in _hand_written(project):
+            digest.update(path.encode() + b"\0" + (project.hand_written / path).read_bytes() + b"\0")
+        for path, text in sorted({**project.texts, **project.own}.items()):
+            digest.update(path.encode() + b"\0" + text.encode() + b"\0")
+    return digest.hexdigest()[:8]
+
+
+def _hand_written(project: Project) -> list[str]:
+    """Relative paths of the project's hand-written files: not the generated ones, nor what dbt leaves behind."""
+    aside = {*project.generated, *project.texts, "target", "logs", "overrides", ".user.yml"}
+    paths = [p.relative_to(project.hand_written) for p in sorted(project.hand_written.rglob("*")) if p.is_file()]
+    return [
+        p.as_posix()
+        for p in paths
+        if not aside & {p.as_posix(), *(parent.as_posix() for parent in p.parents)} and "__pycache__" not in p.parts
+    ]
+
+
 def stale_files(plan: Plan, folder: Path) -> dict[Path, str | None]:
     """What must change for the projects in a folder to be those of the plan: path -> text, None where it must go."""
     stale: dict[Path, str | None] = {}
     projects = (
         ("dbt_project", dbt_project.files(plan), dbt_project.GENERATED_FOLDERS),
-        ("expectations", expectations.files(plan), expectations.GENERATED_FOLDERS),
+        ("expectations", expectations.files(plan, _own_suites(folder)), expectations.GENERATED_FOLDERS),
     )
     for name, texts, generated in projects:
         root = folder / name
@@ -178,19 +251,11 @@ def write_files(texts: Mapping[Path, str | None]) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def _write_project(
-    target: Path, hand_written: Path, generated: Mapping[str, str], generated_folders: tuple[str, ...]
-) -> None:
-    def skip(folder: str, names: list[str]) -> set[str]:
-        inside = Path(folder).relative_to(hand_written).as_posix()
-        return {
-            n
-            for n in names
-            if n in {"target", "logs", ".user.yml"} or f"{inside}/{n}".removeprefix("./") in generated_folders
-        }
-
-    shutil.copytree(hand_written, target, ignore=skip)
-    for path, text in generated.items():
+def _write_project(target: Path, project: Project) -> None:
+    for path in _hand_written(project):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(project.hand_written / path, target / path)
+    for path, text in {**project.texts, **project.own}.items():
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

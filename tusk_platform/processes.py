@@ -83,6 +83,8 @@ PROCESSES: Final[tuple[Process, ...]] = (
             "127.0.0.1",
             "--port",
             "{port}",
+            "--workers",
+            "1",
             "--backend-store-uri",
             "sqlite:///{home}/mlflow/mlflow.db",
             "--artifacts-destination",

@@ -11,10 +11,11 @@
 
     {{ run_hooks(pre_hooks) }}
 
-    {#- The first statement opens the connection, whose cursor the plugin works with from here on. -#}
-    {% call statement('open') -%} reset variable since {%- endcall %}
-    {% do adapter.store_relation('lake', target_relation, [], '', 'begin', refresh) %}
-
+    {#- Opens the connection whose cursor the plugin works with, without a transaction: begun now, one would not see
+        the views that the plugin may have to renew. -#}
+    {% call statement('open', auto_begin=False) -%} reset variable since {%- endcall %}
+    {#- The first call says from where on the rows must be computed, the second commits them. -#}
+    {% do adapter.store_relation('lake', target_relation, [], '', '', refresh) %}
     {% if refresh.wanted %}
         {% call statement('main') -%}
             create or replace temp table refreshed_rows as (
@@ -22,7 +23,7 @@
             )
         {%- endcall %}
     {% endif %}
-    {% do adapter.store_relation('lake', target_relation, [], '', 'commit', refresh) %}
+    {% do adapter.store_relation('lake', target_relation, [], '', '', refresh) %}
     {% do store_raw_result('main', message=refresh.message, code='REFRESH', rows_affected=refresh.rows) %}
 
     {{ run_hooks(post_hooks) }}

@@ -71,7 +71,7 @@ def test_real_shop_events_give_the_published_revenue(tmp_path: Path) -> None:
         for r in published
     }
     days = tusk.sql("select * from agg.daily_revenue")
-    daily = {r["window_start"][:10]: (float(r["revenue"]), r["orders"]) for r in days}
+    daily: dict[str, object] = {r["window_start"][:10]: (float(r["revenue"]), r["orders"]) for r in days}
     assert daily == {
         r["day"].date().isoformat(): (pytest.approx(r["revenue"], rel=1e-12), r["orders"])
         for r in pq.read_table(data / "expected_daily_revenue.parquet").to_pylist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +12,7 @@ from tests.oracle.engine import Event, Key, Row
 from tests.oracle.macros import compiled
 from tusk_platform.core import transactions
 from tusk_platform.core.schema import raw_schema
-from tusk_platform.plan.nodes import Plan, Stream
+from tusk_platform.plan.nodes import Aggregate, Plan, Stream
 from tusk_platform.storage.aggregate_table import RESULT, Done, advance, begin, commit
 
 _COMPILED: dict[str, dict[str, str]] = {}
@@ -85,17 +84,22 @@ class QuickEngine:
         """What the aggregate's table holds, keyed as the oracle keys it; ``updated_at`` in microseconds."""
         aggregate = self.plan.aggregate(name)
         sql = f"""
-            select * exclude (_window_date, updated_at) replace (
-                epoch_us(window_start) as window_start, epoch_us(window_end) as window_end
-            ), epoch_us(updated_at) as updated_at from {relation(aggregate.table)}"""
-        found: list[dict[str, Any]] = self.connection.execute(sql).to_arrow_table().to_pylist()
-        keyed = {}
-        for row in found:
-            key = (row.pop("window_start"), row.pop("window_end"), tuple(row.pop(d) for d in aggregate.dimensions))
-            assert key not in keyed, f"two rows of {key}"
-            keyed[key] = row
-        return keyed
+            select * exclude (_window_date) replace (
+                epoch_us(window_start) as window_start, epoch_us(window_end) as window_end,
+                epoch_us(updated_at) as updated_at
+            ) from {relation(aggregate.table)}"""
+        return keyed(aggregate, self.connection.execute(sql).to_arrow_table())
 
     def close(self) -> None:
         """Let go of the database."""
         self.connection.close()
+
+
+def keyed(aggregate: Aggregate, table: pa.Table) -> dict[Key, Row]:
+    """Rows of an aggregate as the oracle gives them; no key may come twice."""
+    found: dict[Key, Row] = {}
+    for row in table.to_pylist():
+        key = (row.pop("window_start"), row.pop("window_end"), tuple(row.pop(d) for d in aggregate.dimensions))
+        assert key not in found, f"two rows of {key}"
+        found[key] = row
+    return found

@@ -15,6 +15,8 @@ CUT_100 = Session(60 * SECOND, 100 * SECOND)
 CASES: dict[str, tuple[Window, list[str], list[str]]] = {
     "a late row before an open session begins it": (GAP_10, ["100 105", "97@105"], ["97-115"]),
     "a row joins no final session": (GAP_10, ["0", "5@12"], ["0-10", "5-15"]),
+    "a session is final the moment the watermark is at its end": (GAP_10, ["0", "5@10"], ["0-10", "5-15"]),
+    "a session is live up to that moment": (GAP_10, ["0", "5@9"], ["0-15"]),
     "a row between two live ones joins both": (GAP_10, ["0 8", "5@12"], ["0-18"]),
     "a final session keeps its rows": (GAP_10, ["90 99 108", "j:101@105"], ["90-118", "j:101-111"]),
     "a replay joins what is final": (GAP_10, ["0", "15@12", "8"], ["0-25"]),

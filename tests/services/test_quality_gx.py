@@ -17,7 +17,7 @@ from tests.fakes.quality import BARE, GOOD, PLAN, decoded
 from tests.fakes.streams import a_stream
 from tests.services.installed import REPOSITORY
 from tusk_platform import ports
-from tusk_platform.errors import UsageError
+from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.generate.expectations import files
 from tusk_platform.plan.nodes import Column, Plan
 from tusk_platform.ports import ExpectationResult, Quality
@@ -114,6 +114,28 @@ def test_history_is_bounded(project: Path, home: Home, monkeypatch: pytest.Monke
     assert set(re.findall(r"batch-\d", (home.docs / "quality" / "index.html").read_text())) == set(newest)
 
 
+def test_stream_that_is_gone_leaves_no_pages(project: Path, tmp_path: Path, home: Home) -> None:
+    before = open_quality(project, home)
+    before.validate("orders", decoded(GOOD), through_batch=1)
+    before.publish()
+    plan = Plan(PLAN.file, streams=(a_stream(name="refunds"),))
+
+    open_quality(write_project(tmp_path / "after", plan=plan), home, plan).publish()
+
+    assert [p.name for p in pages(home)] == ["refunds.html", "index.html"]
+    assert list(home.scratch.rglob("*.json")) == []
+
+
+def test_pages_come_back_after_the_folder_was_deleted(quality: Quality, home: Home) -> None:
+    quality.publish()
+    before = pages(home)
+    shutil.rmtree(home.docs)
+
+    quality.publish()
+
+    assert pages(home) == before
+
+
 def test_project_folder_is_never_written(tmp_path: Path, home: Home) -> None:
     folder = write_project(tmp_path / "project")
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
@@ -168,6 +190,13 @@ def test_hand_written_expectation_is_judged(tmp_path: Path, home: Home) -> None:
     assert found["range:amount"].source == "overrides/orders.json"
 
 
+def test_pages_that_cannot_be_written_are_named(quality: Quality, home: Home) -> None:
+    home.docs.write_text("a file where the folder should be")
+
+    with pytest.raises(Unavailable, match=r"Data Docs in .*quality could not be written"):
+        quality.publish()
+
+
 def test_folder_without_project_is_named(tmp_path: Path, home: Home) -> None:
     with pytest.raises(UsageError, match="no Great Expectations project in"):
         open_quality(tmp_path, home)
@@ -212,7 +241,7 @@ def test_two_processes_share_a_home(project: Path, home: Home) -> None:
     command = [sys.executable, "-c", IN_A_PROCESS, str(project), str(home.root)]
     both = [subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) for _ in range(2)]
 
-    errors = [process.communicate(timeout=120)[1] for process in both]
+    errors = [process.communicate(timeout=400)[1] for process in both]
 
     assert [(p.returncode, e) for p, e in zip(both, errors, strict=True) if p.returncode] == []
     assert len(list(home.scratch.rglob("*.json"))) == 10
@@ -223,6 +252,6 @@ def test_two_processes_share_a_home(project: Path, home: Home) -> None:
 def run() -> Callable[..., str]:
     def python(code: str, *arguments: object) -> str:
         command = [sys.executable, "-c", code, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=120).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=400).stdout
 
     return python

@@ -17,7 +17,7 @@ from tests.services.kafka import Broker
 from tusk_platform.adapters import kafka as kafka_adapter
 from tusk_platform.adapters import source_kafka
 from tusk_platform.adapters.source_kafka import KafkaSource, adapter
-from tusk_platform.errors import Refused, Unavailable
+from tusk_platform.errors import Refused, Unavailable, UsageError
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import Batch, Budget, SourceContext
 
@@ -260,14 +260,37 @@ def read_until_it_fails(source: KafkaSource, position: dict[str, int]) -> None:
         source.read(position, Budget(1000, 0.5))
 
 
-def test_absent_broker_is_named_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_adapter, "ANSWER", 0.5)
-    connection = {"bootstrap_servers": "127.0.0.1:1", "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN",
-                  "username": "who", "password": "hush"}  # fmt: skip
-    source = adapter.open(a_stream(), SourceContext(connection=connection))
+LOGIN = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "username": "who", "password": "hush"}
 
-    with pytest.raises(Unavailable, match=r"Kafka at 127\.0\.0\.1:1 does not answer") as caught:
+
+def failure(monkeypatch: pytest.MonkeyPatch, connection: dict[str, str]) -> str:
+    """What is said when the first read with this connection fails."""
+    monkeypatch.setattr(kafka_adapter, "ANSWER", 1.0)
+    source = adapter.open(a_stream(), SourceContext(connection=connection))
+    with pytest.raises((Unavailable, UsageError)) as caught:
         source.read({}, Budget(10, 0))
     source.close()
+    return str(caught.value)
 
-    assert "hush" not in str(caught.value)
+
+def test_absent_broker_is_named_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = failure(monkeypatch, {"bootstrap_servers": "127.0.0.1:1", **LOGIN})
+
+    assert message.startswith("Kafka at 127.0.0.1:1 does not answer: ")
+    assert "Connection refused" in message
+    assert "hush" not in message
+
+
+def test_refused_login_says_so(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = failure(monkeypatch, {**kafka.connection, **LOGIN})
+
+    assert message.startswith(f"Kafka at {kafka.address} refuses: ")
+    assert "SASL" in message
+    assert "hush" not in message
+
+
+def test_wrong_setting_of_a_connection_is_named(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = failure(monkeypatch, {**kafka.connection, "security_protocol": "TLS"})
+
+    assert message.startswith("`connections.kafka`: ")
+    assert "security.protocol" in message

@@ -37,7 +37,8 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Read what the project knows of the plan, and find the lake."""
-        project = Path(plugin_config.get("project") or get_flags().PROJECT_DIR).resolve()
+        flags: Any = get_flags()  # type: ignore[no-untyped-call]  # dbt has no types here
+        project = Path(plugin_config.get("project") or flags.PROJECT_DIR).resolve()
         home = plugin_config.get("home") or project / plugin_config["home_without_TUSK_HOME"]
         self.plan = from_plain(json.loads((project / "lake.json").read_text(encoding="utf-8")))
         self.home = Home(Path(home).resolve())
@@ -45,6 +46,7 @@ class Plugin(BasePlugin):
         # dbt opens a cursor in the thread that uses it; a model's own statements leave their variables and rows there.
         self._cursors: dict[int, DuckDBPyConnection] = {}
         self._shown: set[str] = set()
+        self._showing = threading.Lock()
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:  # noqa: ARG002 - dbt's
         """What does not fit into memory goes where everything else that may be deleted is."""
@@ -54,18 +56,19 @@ class Plugin(BasePlugin):
         """Extensions by path, UTC, and a view of every table."""
         load_extensions(conn)
         create_views(conn, self.lake, self.plan)
+        self._connection = conn
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
         """Remember whose it is: dbt-duckdb shows a cursor to its plugin only here."""
         self._cursors[threading.get_ident()] = cursor
 
     def store(self, target_config: TargetConfig) -> None:
-        """``begin``: from where on this model must be computed. ``commit``: what it computed, in one commit."""
+        """The first time from where on a model must be computed; the second time what it computed, in one commit."""
         refresh = target_config.config
         cursor = self._cursors[threading.get_ident()]
         try:
-            if target_config.location.format == "begin":
-                self._begin(cursor, target_config.relation.identifier, refresh)
+            if "begun" not in refresh:
+                self._begin(cursor, str(target_config.relation.identifier), refresh)
             else:
                 self._commit(cursor, refresh)
         except TuskError as e:
@@ -77,7 +80,7 @@ class Plugin(BasePlugin):
         begun = aggregate_table.begin(self.lake, self.plan, aggregate, full=refresh["full"])
         if begun is None:
             return
-        self._show(cursor, *(f"{layer}.{aggregate.stream}" for layer in STREAM_VIEWS), aggregate.table)
+        self._show(*(f"{layer}.{aggregate.stream}" for layer in STREAM_VIEWS), aggregate.table)
         begun = aggregate_table.advance(cursor, begun, refresh["sql"], scan(self.lake, aggregate.table))
         refresh |= {"begun": begun, "wanted": begun.since is not None}
 
@@ -88,12 +91,17 @@ class Plugin(BasePlugin):
             done = aggregate_table.commit(cursor, begun, old=old, now=time.time_ns() // 1000)
             refresh |= {"rows": done.rows, "message": str(done)}
 
-    def _show(self, cursor: DuckDBPyConnection, *views: str) -> None:
-        """Renew views once: when the connection was opened, their tables may not have been there, or lacked columns."""
-        stale = [v for v in views if v not in self._shown]
-        if stale:
-            create_views(cursor, self.lake, self.plan, only=stale)
-            self._shown.update(stale)
+    def _show(self, *views: str) -> None:
+        """Renew views once: when the connection was opened, their tables may not have been there, or lacked columns.
+
+        Not with the model's cursor: what that makes, other models see only once it is committed.
+        """
+        with self._showing:
+            stale = [v for v in views if v not in self._shown]
+            if stale:
+                with self._connection.cursor() as cursor:
+                    create_views(cursor, self.lake, self.plan, only=stale)
+                self._shown.update(stale)
 
     def _aggregate(self, name: str) -> Aggregate:
         known = {a.name: a for a in self.plan.aggregates}

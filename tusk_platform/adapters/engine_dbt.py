@@ -65,7 +65,7 @@ class DbtEngine:
         """Forget the manifest and the connection, remove this process's folder."""
         with _ONE_CALLER:
             self._manifest = None
-            DuckDBConnectionManager.close_all_connections()
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # dbt has no types here
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _run(self, command: list[str]) -> list[Any]:

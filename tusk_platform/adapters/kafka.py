@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tusk_platform.errors import Unavailable
+from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.ports import SourceContext
 
 if TYPE_CHECKING:
@@ -46,12 +46,28 @@ class Topic:
     retention_hours: int
 
 
-def client_settings(context: SourceContext) -> dict[str, Any]:
+class Trouble:
+    """The last that was heard of the connections, which says why nobody answers."""
+
+    def __init__(self) -> None:
+        self.error: KafkaError | None = None
+
+    def hear(self, error: KafkaError) -> None:
+        """Called by the library; that all brokers are down only sums up what it said before."""
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self.error = error
+
+    def clear(self) -> None:
+        """Somebody answered."""
+        self.error = None
+
+
+def client_settings(context: SourceContext, trouble: Trouble) -> dict[str, Any]:
     """What every client of the library is made with."""
     given = {theirs: context.connection[ours] for ours, theirs in _CONNECTION.items() if context.connection.get(ours)}
     if "bootstrap.servers" not in given:
         raise Unavailable("`connections.kafka` has no value for `bootstrap_servers`")
-    return {**_CLIENT, **given}
+    return {**_CLIENT, **given, "error_cb": trouble.hear}
 
 
 def address(context: SourceContext) -> str:
@@ -59,23 +75,39 @@ def address(context: SourceContext) -> str:
     return str(context.connection.get("bootstrap_servers", ""))
 
 
-def away(context: SourceContext, error: KafkaError) -> Unavailable:
-    """The error that says that the cluster does not answer."""
-    return Unavailable(f"Kafka at {address(context)} does not answer: {error.str()}")
+def unavailable(context: SourceContext, error: KafkaError, trouble: Trouble) -> Unavailable:
+    """What to raise for an error: that no answer came, and why, or what the answer was."""
+    cause = trouble.error if trouble.error and _local(error) else error
+    refused = cause.name() == "_AUTHENTICATION" or not (_local(cause) or cause.retriable())
+    does = "refuses" if refused else "does not answer"
+    return Unavailable(f"Kafka at {address(context)} {does}: {cause.str()}")
 
 
-def admin_client(context: SourceContext) -> AdminClient:
-    """A client that asks about topics and makes them."""
+def _local(error: KafkaError) -> bool:
+    """Whether the library says it, and not a broker."""
+    return error.name().startswith("_")
+
+
+def admin_client(context: SourceContext, trouble: Trouble) -> AdminClient:
+    """A client that asks about topics and makes them; UsageError where the connection's settings make no sense."""
+    from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient(client_settings(context))
+    try:
+        return AdminClient(client_settings(context, trouble))
+    except KafkaException as error:
+        raise UsageError(f"`connections.kafka`: {error.args[0].str()}") from error
 
 
 def partitions_of(admin: AdminClient, topic: str) -> tuple[int, ...]:
     """Numbers of the topic's partitions; none where there is no such topic. KafkaException where nobody answers."""
     from confluent_kafka import KafkaException
 
-    found = admin.list_topics(topic, timeout=ANSWER).topics.get(topic)
+    try:
+        found = admin.list_topics(topic, timeout=ANSWER).topics.get(topic)
+    except KafkaException:
+        admin.poll(0)  # lets the library say what it knows of the reason
+        raise
     if found is None or (found.error and found.error.name() == "UNKNOWN_TOPIC_OR_PART"):
         return ()
     if found.error:
@@ -117,7 +149,8 @@ def differences(topic: Topic, context: SourceContext) -> tuple[str, ...]:
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # as above
 
-    admin = admin_client(context)
+    trouble = Trouble()
+    admin = admin_client(context, trouble)
     try:
         partitions = partitions_of(admin, topic.name)
         if not partitions:
@@ -125,7 +158,7 @@ def differences(topic: Topic, context: SourceContext) -> tuple[str, ...]:
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic.name)
         configs = admin.describe_configs([resource], request_timeout=ANSWER)[resource].result()
     except KafkaException as error:
-        raise away(context, error.args[0]) from error
+        raise unavailable(context, error.args[0], trouble) from error
     found = []
     if len(partitions) != topic.partition_count:
         found.append(
@@ -145,15 +178,16 @@ def send(topic: Topic, context: SourceContext, events: Iterable[bytes], codec: C
     """Send events, each once, confirmed on return; Unavailable names by number what was not delivered."""
     from confluent_kafka import KafkaException, Producer
 
-    admin = admin_client(context)
+    trouble = Trouble()
+    admin = admin_client(context, trouble)
     try:
         if not partitions_of(admin, topic.name):
             create(admin, topic)
     except KafkaException as error:
-        raise away(context, error.args[0]) from error
+        raise unavailable(context, error.args[0], trouble) from error
     producer = Producer(
         {
-            **client_settings(context),
+            **client_settings(context, trouble),
             "enable.idempotence": True,
             "compression.type": codec,
             "linger.ms": 20,

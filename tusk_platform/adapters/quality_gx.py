@@ -6,6 +6,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ import pyarrow as pa
 from jinja2 import ChoiceLoader
 
 from tusk_platform.core.quality import suite_name
-from tusk_platform.errors import Held, UsageError, nearest
+from tusk_platform.errors import Held, Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Plan
 from tusk_platform.ports import ExpectationResult, Quality
 from tusk_platform.storage.home import Home
@@ -60,7 +61,7 @@ class GreatExpectations:
             )
         self._suites = {s.name: suite_name(s.name) for s in plan.streams}
         self._checkpoints = {name: self._checkpoint(folder, suite) for name, suite in self._suites.items()}
-        self._unpublished: list[Any] = [ExpectationSuiteIdentifier(suite) for suite in self._suites.values()]
+        self._unpublished: list[Any] = self._suite_pages()
 
     def _checkpoint(self, folder: Path, suite: str) -> Checkpoint:
         file = f"expectations/{suite}.json"
@@ -85,14 +86,19 @@ class GreatExpectations:
         if stream not in self._checkpoints:
             raise UsageError(f"no expectation suite for stream `{stream}`; {nearest(stream, self._checkpoints)}")
         run_id = RunIdentifier(run_name=f"batch-{through_batch}", run_time=datetime.now(UTC))
-        with warnings.catch_warnings(action="ignore"):
-            outcome = self._checkpoints[stream].run(batch_parameters={"dataframe": frame(rows)}, run_id=run_id)
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                outcome = self._checkpoints[stream].run(batch_parameters={"dataframe": frame(rows)}, run_id=run_id)
+        except (GreatExpectationsError, OSError) as error:
+            raise Unavailable(f"the suite of `{stream}` could not be run: {error}") from error
         ((identifier, results),) = outcome.run_results.items()
         self._unpublished.append(identifier)
         return tuple(_result(stream, r, rows.num_rows, through_batch) for r in results.results)
 
     def publish(self) -> None:
         """Bring Data Docs up to date; what another process is writing just now is left to the next call."""
+        if not (self._home.docs / "quality" / "index.html").exists():
+            self._unpublished += self._suite_pages()
         if not self._unpublished:
             return
         try:
@@ -104,11 +110,16 @@ class GreatExpectations:
                 self._prune(self._home.docs / "quality")
         except Held:
             return
+        except (GreatExpectationsError, OSError) as error:
+            raise Unavailable(f"Data Docs in {self._home.docs / 'quality'} could not be written: {error}") from error
         self._unpublished = []
 
+    def _suite_pages(self) -> list[Any]:
+        return [ExpectationSuiteIdentifier(suite) for suite in self._suites.values()]
+
     def _prune(self, kept: Path) -> None:
-        for suite in self._suites.values():
-            prune(kept / "validations" / suite, HISTORY)
+        for folder in (kept / "validations").glob("*"):
+            prune(folder, HISTORY if folder.name in self._suites.values() else 0)
 
 
 def open_quality(plan: Plan, folder: Path, home: Home) -> Quality:
@@ -126,8 +137,8 @@ def prune(folder: Path, keep: int) -> None:
     runs = sorted(folder.glob("*/*"), key=lambda run: run.name)
     for run in runs[: max(0, len(runs) - keep)]:
         shutil.rmtree(run, ignore_errors=True)
-        if not any(run.parent.iterdir()):
-            shutil.rmtree(run.parent, ignore_errors=True)
+        with suppress(OSError):  # not empty: it holds a newer run
+            run.parent.rmdir()
 
 
 def _pandas_type(kind: pa.DataType) -> Any:  # noqa: ANN401 - pandas ships no types here

@@ -22,12 +22,20 @@ def _table(text: str) -> str:
 
 
 class DatabaseOptions(Block):
-    """Keys of a ``database`` stream: the table, and how changes in it are found."""
+    """Keys of a ``database`` stream."""
 
-    table: Annotated[PlainText, AfterValidator(_table), Field(examples=["business_events"])]
-    change_detection: Annotated[bool, Field(examples=[True])] = True
-    cdc_enabled: Annotated[bool, Field(examples=[True])] = False
-    cursor: Annotated[ColumnName | None, Field(examples=["updated_at"])] = None
+    table: Annotated[PlainText, AfterValidator(_table)] = Field(
+        description="The table to follow.", examples=["business_events"]
+    )
+    change_detection: bool = Field(
+        default=True, description="Whether changes of rows are followed, or new rows only.", examples=[True]
+    )
+    cdc_enabled: bool = Field(
+        default=False, description="Whether changes come by logical replication.", examples=[True]
+    )
+    cursor: ColumnName | None = Field(
+        default=None, description="A column that grows with every change, to read on from.", examples=["updated_at"]
+    )
 
 
 class DatabaseAdapter:

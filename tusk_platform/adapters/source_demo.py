@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -17,11 +17,11 @@ from tusk_platform.units import HOUR, SECOND
 
 
 class DemoOptions(Block):
-    """Keys of a ``demo`` stream: events a second, how far back the first of them lie, another seed for other events."""
+    """Keys of a ``demo`` stream."""
 
-    rate: Annotated[float, Field(gt=0, le=10_000, examples=[3])] = 3.0
-    history: Annotated[Duration, Field(examples=["2 hours"])] = 2 * HOUR
-    seed: Annotated[int, Field(ge=0, examples=[1])] = 1
+    rate: float = Field(default=3.0, gt=0, le=10_000, description="Events a second, over the day.", examples=[3])
+    history: Duration = Field(default=2 * HOUR, description="How far back the first events lie.", examples=["2 hours"])
+    seed: int = Field(default=1, ge=0, description="Another number makes other events.", examples=[1])
 
 
 class DemoSource:

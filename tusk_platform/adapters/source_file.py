@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tusk_platform.adapters.file_formats import CsvLines, JsonLines, ParquetRows, Place, Reader, Taken
 from tusk_platform.errors import Unavailable, UsageError
@@ -33,13 +33,26 @@ def _one_character(text: str) -> str:
     return text
 
 
+def _lines_of_json(value: object) -> object:
+    """JSON in a file is an object a line; a config may call it by either name."""
+    return "ndjson" if value == "json" else value
+
+
 class FileOptions(Block):
     """Keys of a ``file`` stream. ``live``: the files grow and new ones appear; else they are read once, as history."""
 
-    path: Annotated[PlainText, Field(examples=["data/*.ndjson"])]
-    format: Annotated[Format | None, Field(examples=["ndjson"])] = None
-    live: Annotated[bool, Field(examples=[True])] = False
-    delimiter: Annotated[Annotated[str, AfterValidator(_one_character)] | None, Field(examples=[";"])] = None
+    path: PlainText = Field(
+        description="One file or many by a glob, relative to the config.", examples=["data/*.ndjson"]
+    )
+    format: Annotated[Format | None, BeforeValidator(_lines_of_json)] = Field(
+        default=None, description="What the files hold; not said: by the ending of the path.", examples=["ndjson"]
+    )
+    live: bool = Field(
+        default=False, description="Files that still grow, instead of files that are complete.", examples=[True]
+    )
+    delimiter: Annotated[PlainText, AfterValidator(_one_character)] | None = Field(
+        default=None, description="What stands between values of CSV; not said: a comma, in .tsv a tab.", examples=[";"]
+    )
 
     @model_validator(mode="after")
     def _says_its_format(self) -> FileOptions:

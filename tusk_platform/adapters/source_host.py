@@ -32,16 +32,19 @@ def _long(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class HostOptions(Block):
-    """Keys of a ``host`` stream: how often to take a sample, and of what."""
+    """Keys of a ``host`` stream."""
 
-    scrape_interval: Annotated[Duration, Field(examples=["15s"])] = 15 * SECOND
+    scrape_interval: Duration = Field(default=15 * SECOND, description="How often to measure.", examples=["15s"])
     metrics: Annotated[
         AtLeastOne[
             Literal["cpu", "memory", "disk", "network", "cpu_usage", "memory_usage", "disk_usage", "network_throughput"]
         ],
         AfterValidator(_long),
-        Field(examples=[["cpu", "memory"]]),
-    ] = ("cpu_usage", "memory_usage", "disk_usage", "network_throughput")
+    ] = Field(
+        default=("cpu_usage", "memory_usage", "disk_usage", "network_throughput"),
+        description="What to measure.",
+        examples=[["cpu", "memory"]],
+    )
 
 
 class Meter:

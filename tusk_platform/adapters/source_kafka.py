@@ -56,11 +56,17 @@ def _topic(text: str) -> str:
 
 
 class KafkaOptions(Block):
-    """Keys of a ``kafka`` stream. Without ``topic`` it is named like the stream."""
+    """Keys of a ``kafka`` stream."""
 
-    topic: Annotated[PlainText, AfterValidator(_topic), Field(examples=["user-events"])] | None = None
-    partition_count: Annotated[int, Field(ge=1, le=100_000, examples=[8])] = 4
-    retention_hours: Annotated[int, Field(ge=1, le=876_000, examples=[24])] = 168
+    topic: Annotated[PlainText, AfterValidator(_topic)] | None = Field(
+        default=None, description="The topic; not said: named like the stream.", examples=["user-events"]
+    )
+    partition_count: int = Field(
+        default=4, ge=1, le=100_000, description="Partitions of the topic when it is made.", examples=[8]
+    )
+    retention_hours: int = Field(
+        default=168, ge=1, le=876_000, description="How long the topic keeps events when it is made.", examples=[24]
+    )
 
 
 class KafkaSource:
@@ -81,7 +87,7 @@ class KafkaSource:
         self._ended: dict[int, tuple[int, float]] = {}
         # Stretches [from, to) known to hold no records: transaction markers, and what retention removed.
         self._empty: dict[int, tuple[int, int]] = {}
-        self._trouble: KafkaError | None = None
+        self._trouble = kafka.Trouble()
 
     def partitions(self) -> tuple[str, ...]:
         """All partitions of the topic, which is made if it is not there."""
@@ -158,7 +164,7 @@ class KafkaSource:
         from confluent_kafka import Consumer, KafkaException
 
         if self._admin is None:
-            self._admin = kafka.admin_client(self._context)
+            self._admin = kafka.admin_client(self._context, self._trouble)
         if time.monotonic() - self._known_at > _PARTITIONS_BELIEVED:
             try:
                 self._known = kafka.partitions_of(self._admin, self._topic) or self._created(self._admin)
@@ -166,8 +172,8 @@ class KafkaSource:
                 raise self._away(error) from error
             self._known_at = time.monotonic()
         if self._consumer is None:
-            group = {"group.id": f"tusk.{self._stream.name}", "error_cb": self._note}
-            self._consumer = Consumer({**kafka.client_settings(self._context), **_READING, **group})
+            group = {"group.id": f"tusk.{self._stream.name}"}
+            self._consumer = Consumer({**kafka.client_settings(self._context, self._trouble), **_READING, **group})
         return self._consumer
 
     def _created(self, admin: AdminClient) -> tuple[int, ...]:
@@ -212,7 +218,7 @@ class KafkaSource:
     def _advance(self, taken: Mapping[int, list[Message]]) -> None:
         for partition, records in taken.items():
             self._next[partition] = max(self._next[partition], _offset(records[-1]) + 1)
-            self._trouble = None
+            self._trouble.clear()
 
     def _hear(self, consumer: Consumer, error: KafkaError, message: Message) -> None:
         partition = _partition(message)
@@ -223,7 +229,7 @@ class KafkaSource:
             case "_AUTO_OFFSET_RESET":
                 self._out_of_range(consumer, partition)
             case _ if partition not in self._next:
-                self._trouble = error
+                self._trouble.hear(error)
             case _:
                 self.close()
                 raise Unavailable(
@@ -293,14 +299,14 @@ class KafkaSource:
         from confluent_kafka import KafkaException
 
         if self._admin is None:
-            self._admin = kafka.admin_client(self._context)
+            self._admin = kafka.admin_client(self._context, self._trouble)
         # Who is known to be away gets less time to answer.
-        timeout = _IN_TROUBLE if self._trouble else kafka.ANSWER
+        timeout = _IN_TROUBLE if self._trouble.error else kafka.ANSWER
         try:
             found = kafka.bounds(self._admin, self._topic, partitions, which, timeout)
         except KafkaException as error:
             raise self._away(error) from error
-        self._trouble = None
+        self._trouble.clear()
         return found
 
     def _chunk(self, partition: int, records: list[Message]) -> Chunk:
@@ -316,11 +322,8 @@ class KafkaSource:
 
         return TopicPartition(self._topic, partition, offset)
 
-    def _note(self, error: KafkaError) -> None:
-        self._trouble = error
-
     def _away(self, error: KafkaException) -> Unavailable:
-        return kafka.away(self._context, self._trouble or error.args[0])
+        return kafka.unavailable(self._context, error.args[0], self._trouble)
 
 
 def inspect(stream: Stream, context: SourceContext) -> tuple[str, ...]:

@@ -24,12 +24,12 @@ def _filter(topic: str) -> str:
 
 
 class MqttOptions(Block):
-    """Keys of an ``mqtt`` stream: topic filters and the quality of service to subscribe with."""
+    """Keys of an ``mqtt`` stream."""
 
-    topics: Annotated[
-        AtLeastOne[Annotated[PlainText, AfterValidator(_filter)]], Field(examples=[["sensor/temperature"]])
-    ]
-    qos: Annotated[int, Field(ge=0, le=2, examples=[1])] = 1
+    topics: AtLeastOne[Annotated[PlainText, AfterValidator(_filter)]] = Field(
+        description="Topic filters to subscribe to.", examples=[["sensor/temperature"]]
+    )
+    qos: int = Field(default=1, ge=0, le=2, description="Quality of service to subscribe with.", examples=[1])
 
 
 class MqttAdapter:

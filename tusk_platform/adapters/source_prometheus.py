@@ -31,14 +31,17 @@ def _named(metrics: tuple[str, ...] | dict[str, str]) -> tuple[str, ...] | dict[
 
 
 class PrometheusOptions(Block):
-    """Keys of a ``prometheus`` stream: how often to ask, and for what (short names, or names with their PromQL)."""
+    """Keys of a ``prometheus`` stream."""
 
-    scrape_interval: Annotated[Duration, Field(examples=["15s"])] = 15 * SECOND
+    scrape_interval: Duration = Field(default=15 * SECOND, description="How often to ask.", examples=["15s"])
     metrics: Annotated[
         AtLeastOne[Annotated[Name, AfterValidator(_known)]] | Annotated[dict[Name, PlainText], Field(min_length=1)],
         AfterValidator(_named),
-        Field(examples=[["cpu", "memory", "disk", "network"]]),
-    ] = tuple(PROMQL)
+    ] = Field(
+        default=tuple(PROMQL),
+        description="What to ask for: short names, or names with their PromQL.",
+        examples=[["cpu", "memory", "disk", "network"]],
+    )
 
 
 class PrometheusAdapter:

@@ -61,11 +61,7 @@ def _run(supervisor: Supervisor) -> None:
         nonlocal announced
         if not announced and supervisor.ready():
             announced = True
-            say()
-            for process in supervisor.processes:
-                if process.page:
-                    say(f"{process.page:<12} {supervisor.address(process)}")
-            say("\nCtrl-C stops everything.")
+            say("everything runs; Ctrl-C stops all of it")
         return bool(stopping)
 
     say("starting; the first start takes half a minute")

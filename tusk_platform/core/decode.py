@@ -41,7 +41,7 @@ def decode(stream: Stream, batch: Batch, now: int, *, derive: Derive | None = No
     tables: list[pa.Table] = []
     newest: dict[str, int] = {}
     quarantined = 0
-    for is_table, group in groupby(batch.chunks, key=lambda c: c.rows is not None):
+    for (is_table, _), group in groupby(batch.chunks, key=lambda c: (c.rows is not None, c.broken)):
         chunks = [c for c in group if c.offsets]
         for part in [[c] for c in chunks] if is_table else [chunks]:
             if part:
@@ -56,7 +56,7 @@ def _rows(stream: Stream, chunks: Sequence[Chunk], now: int, derive: Derive | No
     if chunks[0].rows is not None:
         records = of_table(stream, chunks[0].rows)
     else:
-        records = of_payloads(stream, [p for c in chunks for p in c.payloads or ()])
+        records = of_payloads(stream, [p for c in chunks for p in c.payloads or ()], broken=chunks[0].broken)
     count = sum(len(c.offsets) for c in chunks)
     if len(records.extra) != count:
         raise Refused(f"the source of `{stream.name}` gave {len(records.extra)} records for {count} offsets")

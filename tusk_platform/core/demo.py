@@ -152,7 +152,7 @@ class Generator:
     def _happened(self, random: Random, arrival: int) -> int:
         """Event time: a moment before arrival, and for a late event so long that most windows are final."""
         if random.random() < LATE_SHARE:
-            return arrival - round(15 * MINUTE * math.exp(random.random() * math.log(8)))
+            return arrival - round((11 + 9 * random.random()) * MINUTE)
         return arrival - round(random.random() ** 4 * 2 * SECOND)
 
     def _type(self, random: Random, *, trouble: bool) -> str:

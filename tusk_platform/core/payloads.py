@@ -35,6 +35,11 @@ class Parsed:
     reasons: dict[int, str]
 
 
+def unreadable(payloads: Sequence[Payload], why: str) -> Parsed:
+    """An empty object a payload, each refused for the same reason."""
+    return Parsed([{} for _ in payloads], dict.fromkeys(range(len(payloads)), f"undecodable: {why}"))
+
+
 def parse(payloads: Sequence[Payload], stream: Stream) -> Parsed:
     """The objects of payloads in the stream's format.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tusk_platform.core import timestamps
-from tusk_platform.core.payloads import MAX_PAYLOAD, Object, Payload, as_written, parse
+from tusk_platform.core.payloads import MAX_PAYLOAD, Object, Payload, as_written, parse, unreadable
 from tusk_platform.core.schema import MONEY, TIMESTAMP, arrow_type
 from tusk_platform.core.values import Converted, Written, Zone, convert, json_text
 from tusk_platform.plan.names import normal
@@ -53,9 +53,9 @@ class Keys:
         return sorted(found) if len(found) > 1 else found
 
 
-def of_payloads(stream: Stream, payloads: Sequence[Payload]) -> Records:
-    """The columns of undecoded events."""
-    parsed = parse(payloads, stream)
+def of_payloads(stream: Stream, payloads: Sequence[Payload], *, broken: str | None = None) -> Records:
+    """The columns of undecoded events; ``broken`` says why the source knows that none of them can be decoded."""
+    parsed = unreadable(payloads, broken) if broken else parse(payloads, stream)
     columns = _inputs(stream)
     keys = Keys(columns)
     values: dict[str, list[object]] = {c.name: [o.pop(c.name, None) for o in parsed.objects] for c in columns}

@@ -10,7 +10,7 @@ import yaml
 
 from tusk_platform.core.catalog import to_plain
 from tusk_platform.core.schema import aggregate_schema, raw_schema
-from tusk_platform.generate.model_sql import in_words, model, readable
+from tusk_platform.generate.model_sql import as_text, in_words, model, readable
 from tusk_platform.plan.nodes import Aggregate, Dashboard, Metric, Origin, Plan, Stream
 from tusk_platform.units import spell
 
@@ -126,7 +126,7 @@ def _metric(metric: Metric) -> str:
     if metric.function == "ratio":
         of = f": {metric.numerator or 'all events'} ÷ {metric.denominator or 'all events'}"
         of += " of the whole window" if metric.denominator_scope == "window" else ""
-    return f"{metric.function}{of}{f' where {metric.where}' if metric.where else ''}"
+    return as_text(f"{metric.function}{of}{f' where {metric.where}' if metric.where else ''}")
 
 
 def _source(plan: Plan, layer: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Final, assert_never
 from tusk_platform.core.views import quoted
 from tusk_platform.plan.nodes import ColumnType, Metric
 
+__all__ = ["all_of", "merged_sql", "metric_sql", "partial_sql", "quoted"]
+
 # What the SQL below gives of itself, where that is not the type the plan wants.
 _SUM_TYPES: Final[dict[ColumnType, str]] = {"decimal": "decimal(38, 4)", "integer": "bigint", "double": "double"}
 _QUANTILES: Final = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}

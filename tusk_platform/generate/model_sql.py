@@ -16,6 +16,16 @@ _MONDAY: Final = 4 * DAY
 _INDENT: Final = "    "
 
 
+class _Name:
+    """Written into a macro call as it is."""
+
+    def __repr__(self) -> str:
+        return "this"
+
+
+_THIS: Final = _Name()
+
+
 def model(plan: Plan, aggregate: Aggregate) -> str:
     """Text of ``models/aggregates/<name>.sql``: what is computed is here, how windows work is in the macros."""
     stream = plan.stream(aggregate.stream)
@@ -27,13 +37,18 @@ def model(plan: Plan, aggregate: Aggregate) -> str:
         return "\n".join([*head, _by_panes(aggregate, aggregate.window, call), ""])
     rows = [
         "select",
-        _columns(aggregate, late_filter),
+        as_text(_columns(aggregate, late_filter)),
         "from (",
         f"{_INDENT}{{{{ {call} | indent(4) }}}}",
         ")",
         f"group by {', '.join(_keys(aggregate))}",
     ]
     return "\n".join([*head, *rows, ""])
+
+
+def as_text(sql: str) -> str:
+    """What dbt leaves as it is, whatever braces stand in it."""
+    return f"{{% raw %}}{sql}{{% endraw %}}" if any(mark in sql for mark in ("{{", "{%", "{#")) else sql
 
 
 def by_panes(aggregate: Aggregate) -> bool:
@@ -59,7 +74,7 @@ def _by_panes(aggregate: Aggregate, window: Sliding, call: str) -> str:
         f"{_INDENT * 2}select *, unnest(range(_first, _pane + 1, {window.slide})) as _start",
         f"{_INDENT * 2}from (",
         f"{_INDENT * 3}select",
-        _listed(kept, 4),
+        as_text(_listed(kept, 4)),
         f"{_INDENT * 3}from (",
         f"{_INDENT * 4}{{{{ {call} | indent(16) }}}}",
         f"{_INDENT * 3})",
@@ -164,28 +179,18 @@ def _offset(offset: int, step: int, zone: str | None) -> int:
     return offset + (_MONDAY if zone is None and step % WEEK == 0 else 0)
 
 
-class _Name:
-    """Written into a macro call as it is."""
-
-    def __repr__(self) -> str:
-        return "this"
-
-
-_THIS: Final = _Name()
-
-
 def _bucket(plan: Plan, aggregate: Aggregate, window: Tumbling) -> tuple[str, str]:
     width, origin = f"interval '{_interval(window.size)}'", "1970-01-05" if window.size % WEEK == 0 else "1970-01-01"
     shift = f" + interval '{_interval(window.offset)}'" if window.offset else ""
+    moved = f"(_event_time{shift.replace('+', '-')})" if shift else "_event_time"
     zone = plan.runtime.timezone
     if local_days(aggregate) and zone != "UTC":
-        local = (
-            f"time_bucket({width}, (_event_time{shift.replace('+', '-')}) at time zone '{zone}', timestamp '{origin}')"
-        )
+        local = f"time_bucket({width}, {moved} at time zone '{zone}', timestamp '{origin}')"
         return f"{local} at time zone '{zone}'{shift}", f"({local} + {width}) at time zone '{zone}'{shift}"
     start = f"time_bucket({width}, _event_time, timestamptz '{origin} 00:00:00+00'{shift})"
     return start, f"{start} + {width}"
 
 
 def _interval(micros: int) -> str:
-    return f"{micros // DAY} days" if micros % DAY == 0 else spell(micros)
+    days = micros // DAY
+    return f"{days} day{'' if days == 1 else 's'}" if micros % DAY == 0 else spell(micros)

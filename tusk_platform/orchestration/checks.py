@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import dagster as dg
@@ -29,7 +30,7 @@ def check_name(rule: str) -> str:
 def stream_check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
     """A check for each expectation of the stream's suite, and one for columns that no event carries."""
     rules = [(e["meta"]["rule"], f"{e['type']} ({e['meta']['key']})") for e in suite(stream)["expectations"]]
-    rules.append((CARRIED, "Every column that something reads is carried by some event."))
+    rules.append((CARRIED, "Every column that an aggregate reads was carried by some event."))
     return [
         dg.AssetCheckSpec(check_name(rule), asset=key_of(stream.table), description=text, metadata={"rule": rule})
         for rule, text in rules
@@ -38,9 +39,7 @@ def stream_check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
 
 def stream_check_results(platform: Platform, stream: Stream) -> Iterator[dg.AssetCheckResult]:
     """The newest verdicts of a stream, at the end of a run that materializes it."""
-    verdicts = {
-        check_name(v.result.rule): v for v in latest(platform.lake, platform.plan) if v.result.stream == stream.name
-    }
+    verdicts = {check_name(v.result.rule): v for v in _verdicts(platform) if v.result.stream == stream.name}
     for spec in stream_check_specs(stream):
         verdict = verdicts.get(spec.name)
         if verdict is None:
@@ -57,7 +56,7 @@ def check_news(platform: Platform, cursor: dict[str, Any]) -> list[dg.AssetCheck
     told: dict[str, Any] = cursor.setdefault("told", {})
     again = platform.clock() - int(cursor.get("all_at", 0)) >= REPEAT
     news = []
-    for verdict in _reportable(latest(platform.lake, platform.plan), known):
+    for verdict in _reportable(_verdicts(platform), known):
         key = f"{verdict.result.stream}/{check_name(verdict.result.rule)}"
         if again or told.get(key) != verdict.result.success:
             told[key] = verdict.result.success
@@ -65,6 +64,29 @@ def check_news(platform: Platform, cursor: dict[str, Any]) -> list[dg.AssetCheck
     if again and news:
         cursor["all_at"] = platform.clock()
     return news
+
+
+def _verdicts(platform: Platform) -> Iterator[Verdict]:
+    """The newest verdicts, those on single columns that no event carries put together to one a stream."""
+    columns: dict[str, list[Verdict]] = {}
+    for verdict in latest(platform.lake, platform.plan):
+        if verdict.result.rule.startswith(f"{CARRIED}:"):
+            columns.setdefault(verdict.result.stream, []).append(verdict)
+        else:
+            yield verdict
+    for found in columns.values():
+        absent = [v.result.column for v in found if not v.result.success]
+        detail = f"no event carried {', '.join(f'`{c}`' for c in absent)}" if absent else ""
+        together = replace(
+            found[0].result,
+            rule=CARRIED,
+            column=None,
+            success=not absent,
+            evaluated=len(found),
+            unexpected=len(absent),
+            detail=detail,
+        )
+        yield Verdict(together, found[0].validated_at)
 
 
 def _reportable(verdicts: Iterable[Verdict], known: set[tuple[str, str]]) -> Iterator[Verdict]:

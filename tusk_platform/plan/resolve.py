@@ -12,6 +12,7 @@ from tusk_platform.plan.nodes import (
     Assumption,
     Connection,
     Dashboard,
+    Origin,
     Plan,
     RowRule,
     Runtime,
@@ -102,20 +103,24 @@ def _row_rules(r: Resolution, stream: str) -> tuple[RowRule, ...]:
     columns = r.columns[stream]
     found: dict[str, RowRule] = {}
     for rules in r.whole.get(stream, ()):
-        at = rules.origin
-        for name in rules.required:
-            if columns.has(name):
-                column = columns.add(name)
-                found[f"required:{column}"] = RowRule(f"required:{column}", "required", column, origin=at)
-        for name in rules.types:
-            if columns.has(name):
-                column = columns.add(name)
-                found[f"type:{column}"] = RowRule(f"type:{column}", "type", column, origin=at)
-        for name, (low, high) in rules.ranges.items():
-            if columns.has(name):
-                column = columns.add(name)
-                found[f"range:{column}"] = RowRule(f"range:{column}", "range", column, low, high, origin=at)
+        for name in filter(columns.has, rules.required):
+            at = _below(r, rules.origin, "required_fields")
+            rule = RowRule(f"required:{columns.add(name)}", "required", columns.add(name), origin=at)
+            found[rule.name] = rule
+        for name in filter(columns.has, rules.types):
+            at = _below(r, rules.origin, f"data_types.{name}")
+            rule = RowRule(f"type:{columns.add(name)}", "type", columns.add(name), origin=at)
+            found[rule.name] = rule
+        for name in filter(columns.has, rules.ranges):
+            at = _below(r, rules.origin, f"value_ranges.{name}")
+            rule = RowRule(f"range:{columns.add(name)}", "range", columns.add(name), *rules.ranges[name], origin=at)
+            found[rule.name] = rule
     return tuple(found.values())
+
+
+def _below(r: Resolution, origin: Origin, key: str) -> Origin:
+    path = f"{origin.key}.{key}"
+    return Origin(path, r.draft.spans(path))
 
 
 def _aggregate(r: Resolution, d: AggregateDraft) -> Aggregate | None:

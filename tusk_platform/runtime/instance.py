@@ -19,6 +19,7 @@ def instance_settings(plan: Plan) -> dict[str, Any]:
     """``dagster.yaml``: sensors in threads (else they wait for each other), a worker for each and some to spare."""
     return {
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
         "sensors": {"use_threads": True, "num_workers": 2 * len(plan.streams) + 4},
         "schedules": {"use_threads": True, "num_workers": 2},
         "concurrency": {
@@ -55,6 +56,7 @@ def process_environment(home: Home, config: Path) -> dict[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DO_NOT_TRACK": "1",
     }
 

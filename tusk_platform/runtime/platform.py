@@ -93,7 +93,7 @@ def open_platform(config: Path) -> Platform:
     plan = load_plan(config)
     home = home_of(config)
     lake = Lake(home.lake)
-    project = build(plan, home)
+    project = build(plan, home, config.parent)
     create_tables(plan, lake)
     return Platform(plan, home, lake, project, config)
 

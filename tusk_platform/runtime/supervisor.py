@@ -136,7 +136,8 @@ class Supervisor:
             return
         if not entry.ready and self._healthy(entry):
             entry.ready = True
-            self.tell(f"{entry.process.name} is ready")
+            page = entry.process.page
+            self.tell(f"{page:<12} {self.address(entry.process)}" if page else f"{entry.process.name} is ready")
         self._bound_memory(entry)
 
     def _restart(self, entry: Running) -> None:
@@ -170,7 +171,6 @@ class Supervisor:
         until = time.monotonic() + seconds
         while time.monotonic() < until and entry.popen.poll() is None and not stop():
             if self._healthy(entry):
-                entry.ready = True
                 return
             time.sleep(0.1)
 

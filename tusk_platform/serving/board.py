@@ -17,10 +17,12 @@ from tusk_platform.plan.nodes import Dashboard, Plan, Widget
 from tusk_platform.serving.answers import answer
 from tusk_platform.serving.pages import Chosen, Pages
 from tusk_platform.serving.timeline import Desk, Kept, Warehouse
-from tusk_platform.units import SECOND
+from tusk_platform.units import MILLISECOND, SECOND
 
 # While events pour in, a page is computed anew no more often than this.
 _LEAST_PAUSE: Final = 2 * SECOND
+# However many look, the lake is asked for news this often.
+_LOOK_PAUSE: Final = 400 * MILLISECOND
 _MOST_SNAPSHOTS: Final = 64
 
 _logger = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class Board:
         self._lock = threading.Lock()
         self._snapshots: OrderedDict[Hashable, Snapshot] = OrderedDict()
         self._computed_at: dict[Hashable, int] = {}
+        self._looked_at: dict[Hashable, int] = {}
         self._kept: dict[tuple[object, ...], Kept] = {}
 
     def chosen(self, dashboard: Dashboard, query: Mapping[str, str]) -> Chosen:
@@ -72,12 +75,15 @@ class Board:
             now = self._clock()
             had = self._snapshots.get(key)
             age = now - self._computed_at.get(key, 0)
-            if had and 0 <= age < min(_LEAST_PAUSE, dashboard.refresh_interval):
+            looked = now - self._looked_at.get(key, 0)
+            if had and (0 <= age < min(_LEAST_PAUSE, dashboard.refresh_interval) or 0 <= looked < _LOOK_PAUSE):
                 return had
+            self._looked_at[key] = now
             try:
                 stamp = self._warehouse.stamp(*self._tables(dashboard))
                 if had and not had.trouble and had.stamp == stamp and 0 <= age < dashboard.refresh_interval:
-                    return replace(had, as_of=now)
+                    self._snapshots[key] = replace(had, as_of=now)
+                    return self._snapshots[key]
                 made = self._compute(dashboard, chosen, now, stamp)
             except Unavailable as error:
                 _logger.warning("dashboard %s: %s", dashboard.name, error)
@@ -88,6 +94,7 @@ class Board:
             while len(self._snapshots) > _MOST_SNAPSHOTS:
                 old, _ = self._snapshots.popitem(last=False)
                 self._computed_at.pop(old, None)
+                self._looked_at.pop(old, None)
             return made
 
     def _tables(self, dashboard: Dashboard) -> tuple[frozenset[str], frozenset[str]]:

@@ -5,7 +5,7 @@ The view ``clean.<stream>`` is right as well, but looks for repeated events in a
 
 from __future__ import annotations
 
-from tusk_platform.generate.metric_sql import quoted
+from tusk_platform.core.views import quoted
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.serving.buckets import instant
 

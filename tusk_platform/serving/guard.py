@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADERS: Final = {
+HEADERS: Final = {
     "content-security-policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
@@ -41,7 +41,7 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     MutableHeaders(scope=message).setdefault(name, value)
             await send(message)
 

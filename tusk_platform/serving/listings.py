@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from tusk_platform.core.formats import NOTHING, Unit
 from tusk_platform.core.readings import title_of
+from tusk_platform.core.views import quoted
 from tusk_platform.core.widgets import Body, Empty, Rows
-from tusk_platform.plan.metrics import quoted
 from tusk_platform.plan.nodes import Aggregate, Metric, Stream
 from tusk_platform.serving.scales import local
 from tusk_platform.serving.timeline import Desk
@@ -30,7 +30,8 @@ def _windows(desk: Desk, aggregate: Aggregate) -> tuple[Body, str]:
     names = ["window_start", *aggregate.dimensions, "event_count", *(m.name for m in aggregate.metrics)][:_MOST_COLUMNS]
     found = desk.warehouse.rows(
         f"select {', '.join(map(quoted, names))} from agg.{quoted(aggregate.name)} "  # noqa: S608
-        f"order by window_start desc, event_count desc limit {MOST_ROWS}"
+        f"order by window_start desc, event_count desc limit {MOST_ROWS}",
+        table=aggregate.table,
     )
     if not found:
         return Empty(

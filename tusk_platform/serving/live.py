@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
 import anyio
@@ -18,8 +18,14 @@ MOST_LISTENERS: Final = 64
 
 
 async def news(
-    board: Board, dashboard: Dashboard, chosen: Chosen, *, version: str, stopping: Callable[[], bool]
-) -> AsyncIterator[bytes]:
+    board: Board,
+    dashboard: Dashboard,
+    chosen: Chosen,
+    *,
+    version: str,
+    stopping: Callable[[], bool],
+    every: float = LOOK_EVERY,
+) -> AsyncGenerator[bytes]:
     """Events for one page that shows ``version`` already, until it goes away or the server stops."""
     # A browser that lost us comes back after two seconds.
     yield b"retry: 2000\n\n"
@@ -35,12 +41,12 @@ async def news(
             yield _written("widgets", {"as_of": as_of, "fragments": changed}, snapshot.version)
             shown.update(changed)
         if snapshot.trouble != trouble or (not changed and silent >= _BEAT_EVERY):
-            word = {"message": snapshot.trouble} if snapshot.trouble else {"as_of": as_of}
+            word: dict[str, Any] = {"message": snapshot.trouble} if snapshot.trouble else {"as_of": as_of}
             yield _written("trouble" if snapshot.trouble else "beat", word)
             silent = 0.0
         trouble = snapshot.trouble
-        silent = 0.0 if changed else silent + LOOK_EVERY
-        await anyio.sleep(LOOK_EVERY)
+        silent = 0.0 if changed else silent + every
+        await anyio.sleep(every)
 
 
 def _written(name: str, data: dict[str, Any], version: str = "") -> bytes:

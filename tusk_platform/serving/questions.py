@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tusk_platform.generate.metric_sql import metric_sql, quoted
+from tusk_platform.core.views import quoted
+from tusk_platform.generate.metric_sql import metric_sql
 from tusk_platform.generate.model_sql import counts_whole_window
 from tusk_platform.plan.nodes import Aggregate, Metric, Session, Sliding, Tumbling
 from tusk_platform.serving.buckets import Grid, instant
@@ -95,8 +96,11 @@ def _tiles(grid: Grid, size: int, offset: int) -> bool:
     return all((o or timedelta()) % timedelta(microseconds=size) == timedelta() for o in offsets)
 
 
-def from_windows(asked: Asked, start: int, end: int) -> str:
-    """Rows (bucket, group, value, is_final) from the windows that start in ``[start, end)``; ``adds_up`` must hold."""
+def from_windows(asked: Asked, start: int, end: int, watermark: int | None = None) -> str:
+    """Rows (bucket, group, value, is_final) from the windows that start in ``[start, end)``; ``adds_up`` must hold.
+
+    Of sessions the watermark says which are final; of other windows their bucket does.
+    """
     column = quoted(asked.metric.name)
     match asked.metric.function:
         case "count" | "sum":
@@ -111,9 +115,13 @@ def from_windows(asked: Asked, start: int, end: int) -> str:
             value = f"sum({column})"
         case _:
             value = f"any_value({column})"
+    final = "true"
+    if isinstance(asked.aggregate.window, Session):
+        closes = f"epoch_us(window_end) + {asked.aggregate.allowed_lateness}"
+        final = "false" if watermark is None else f"bool_and({closes} <= {watermark})"
     return (
         f"select {asked.bucket('window_start')} as bucket, {asked.group} as part, {value} as value, "
-        f"bool_and(is_final) as is_final from agg.{quoted(asked.aggregate.name)} "
+        f"{final} as is_final from agg.{quoted(asked.aggregate.name)} "
         f"where window_start >= {instant(start)} and window_start < {instant(end)} group by 1, 2 order by 1, 2"
     )
 
@@ -129,7 +137,9 @@ def from_events(asked: Asked, rows: str, *, start: int, end: int) -> str:
     if isinstance(window, Sliding) and asked.native:
         # Each event counts in every window that holds it, unless it came too late for that one.
         least = f"greatest({start}, {opened} - {(window.size - 1) // window.slide * window.slide})"
-        spread = f"(select *, unnest(range({least}, {opened} + 1, {window.slide})) as _opened from {relation})"
+        spread = (
+            f"(select *, unnest(range({least}, least({opened} + 1, {end}), {window.slide})) as _opened from {relation})"
+        )
         inside = f"epoch_us(_event_time) < _opened + {window.size} and {_in_time(asked, f'_opened + {window.size}')}"
         relation = f"(select * from {spread} where {inside})"
         opened, closed = "_opened", f"_opened + {window.size}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from tusk_platform.errors import TuskError, UsageError, nearest
+from tusk_platform.errors import TuskError, nearest
 from tusk_platform.plan.nodes import Plan, Stream
 from tusk_platform.serving.bodies import Bounds, Unacceptable, collected, split
 from tusk_platform.storage.log import EventLog
@@ -48,14 +49,15 @@ class Receiver:
             stream = self.stream(request.path_params["stream"])
             key = _key(request)
             events = split(request.headers.get("content-type", ""), await self._body(request), stream, self._bounds)
-            first, after, repeated = await anyio.to_thread.run_sync(self._append, stream, events, key)
+            first, after = await anyio.to_thread.run_sync(self._append, stream, events, key)
         except Unacceptable as no:
             headers = {"retry-after": "5"} if no.status in {429, 503} else {}
             return JSONResponse({"error": no.message, "hint": no.hint}, no.status, headers)
         except ClientDisconnect:
             return Response(status_code=400)
-        answer = {"stream": stream.name, "accepted": len(events), "first_offset": first, "next_offset": after}
-        return JSONResponse(answer | ({"repeated": True} if repeated else {}), 202)
+        taken = after - first
+        answer = {"stream": stream.name, "accepted": taken, "repeated": len(events) - taken}
+        return JSONResponse(answer | {"first_offset": first, "next_offset": after}, 202)
 
     def stream(self, name: str) -> Stream:
         """The stream that may be pushed to."""
@@ -82,20 +84,16 @@ class Receiver:
             raise Unacceptable(413, f"the body is longer than {self._bounds.body:,} bytes", "send several requests")
         return await collected(request.stream(), request.headers.get("content-encoding", ""), self._bounds)
 
-    def _append(self, stream: Stream, events: list[bytes], key: str | None) -> tuple[int, int, bool]:
-        waiting = self.waiting(stream) or 0
-        if waiting + len(events) > self._most_waiting:
-            raise Unacceptable(429, f"{waiting:,} events of `{stream.name}` wait to be ingested",
-                               f"is it running? `tusk ingest {stream.name}`")  # fmt: skip
+    def _append(self, stream: Stream, events: list[bytes], key: str | None) -> tuple[int, int]:
         try:
-            end = self._log(stream).end()
-            first, after = self._log(stream).append(events, producer="http", key=key)
-        except UsageError as error:
-            raise Unacceptable(422, str(error)) from error
+            waiting = self.waiting(stream) or 0
+            if waiting + len(events) > self._most_waiting:
+                raise Unacceptable(429, f"{waiting:,} events of `{stream.name}` wait to be ingested",
+                                   f"is it running? `tusk ingest {stream.name}`")  # fmt: skip
+            return self._log(stream).append(events, producer="http", keys=_keys(key, events))
         except TuskError as error:
             _logger.warning("stream %s: %s", stream.name, error)
             raise Unacceptable(503, f"the log cannot be written: {error}") from error
-        return first, after, first < end
 
     def _log(self, stream: Stream) -> EventLog:
         if stream.name not in self._logs:
@@ -108,3 +106,11 @@ def _key(request: Request) -> str | None:
     if key is not None and not 0 < len(key) <= _LONGEST_KEY:
         raise Unacceptable(400, f"an idempotency key has 1 to {_LONGEST_KEY} characters")
     return key
+
+
+def _keys(key: str | None, events: list[bytes]) -> list[str | None]:
+    """A key for each event. The body is part of it: one key used for two bodies must not lose the second."""
+    if key is None:
+        return [None] * len(events)
+    digest = hashlib.sha256(b"\n".join(events)).hexdigest()[:32]
+    return [f"{key}/{digest}/{number}" for number in range(len(events))]

@@ -13,7 +13,7 @@ from typing import Final
 
 import duckdb
 
-from tusk_platform.generate.metric_sql import quoted
+from tusk_platform.core.views import quoted
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.serving.buckets import instant
 from tusk_platform.units import DAY
@@ -74,7 +74,6 @@ class Recent:
 
     def _start(self, view: str, generation: int) -> None:
         names = ", ".join(quoted(n) for n in (*(c.name for c in self.stream.columns), *_LINEAGE))
-        self._connection.execute("create schema if not exists recent")
         self._connection.execute(
             f"create or replace table {self._table} as select {names}, false as _repeated from ({view}) limit 0"
         )
@@ -105,7 +104,9 @@ class Recent:
             old, after = self._steps.popleft(), self._steps.popleft()
             self._steps.appendleft(Step(after.batch, min(old.least, after.least)))
         self.newest = newest if self.newest is None else max(self.newest, newest)
-        self._connection.execute(f"insert into {self._table} by name select *, {self._repeats()} as _repeated from arrived")
+        self._connection.execute(f"insert into {self._table} by name select *, false as _repeated from arrived")
+        if self._deduplicated:
+            self._connection.execute(self._mark())
         self._connection.execute("drop table arrived")
 
     @property
@@ -116,17 +117,24 @@ class Recent:
     def _deduplicated(self) -> bool:
         return bool(self.stream.deduplicate and self.stream.dedup_key)
 
-    def _repeats(self) -> str:
-        """SQL: whether a row with the same key came before, at about the same time."""
-        if not self._deduplicated:
-            return "false"
+    def _mark(self) -> str:
+        """SQL that marks new rows whose key came before, at about the same time.
+
+        Few keys come twice, so these are looked for first: comparing every row with every earlier one takes seconds.
+        """
         keys = ", ".join(quoted(k) for k in self.stream.dedup_key)
-        same = " and ".join(f"earlier.{quoted(k)} = arrived.{quoted(k)}" for k in self.stream.dedup_key)
-        order = "(earlier._batch, earlier._offset, earlier._partition) < (arrived._batch, arrived._offset, arrived._partition)"
-        apart = f"abs(epoch_us(earlier._event_time) - epoch_us(arrived._event_time)) <= {self._horizon}"
-        columns = f"{keys}, _batch, _offset, _partition, _event_time"
-        known = f"(select {columns} from {self._table} union all select {columns} from arrived)"
-        return f"exists (select 1 from {known} as earlier where {same} and {order} and {apart})"
+        same = " and ".join(f"earlier.{quoted(k)} = later.{quoted(k)}" for k in self.stream.dedup_key)
+        order = " < ".join(f"({row}._batch, {row}._offset, {row}._partition)" for row in ("earlier", "later"))
+        apart = f"abs(epoch_us(earlier._event_time) - epoch_us(later._event_time)) <= {self._horizon}"
+        again = (
+            f"select {keys} from {self._table} semi join (select distinct {keys} from arrived) using ({keys}) "
+            f"group by {keys} having count(*) > 1"
+        )
+        rows = f"(select rowid as id, * from {self._table} semi join ({again}) using ({keys}))"
+        return (
+            f"update {self._table} set _repeated = true where rowid in (select later.id from {rows} as later "
+            f"join {rows} as earlier on {same} and {order} and {apart} where later._batch > {self._batch})"
+        )
 
     def _forget(self) -> None:
         """Let old rows go: now and then, and whenever there are more than memory should hold."""

@@ -16,6 +16,7 @@ from tusk_platform.core.formats import NOTHING, Unit
 from tusk_platform.errors import TuskError, nearest
 from tusk_platform.plan.nodes import Dashboard, Plan, Stream
 from tusk_platform.serving.board import Board, Stamped
+from tusk_platform.serving.guard import HEADERS
 from tusk_platform.serving.live import MOST_LISTENERS, news
 from tusk_platform.serving.pages import StreamRow
 from tusk_platform.serving.receiver import Receiver
@@ -144,7 +145,7 @@ class Site:
     async def broken(self, request: Request, error: Exception) -> Response:
         """Our mistake: the log has the traceback, the answer has none."""
         _logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return JSONResponse({"error": "this request failed; the log of the serving process says why"}, 500)
+        return JSONResponse({"error": "this request failed; the log of the serving process says why"}, 500, HEADERS)
 
     def _read_something(self) -> None:
         self._warehouse.rows("select 1")

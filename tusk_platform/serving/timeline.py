@@ -38,8 +38,8 @@ class StreamState:
 class Warehouse(Protocol):
     """What answers are computed from."""
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a query over the lake's views."""
+    def rows(self, sql: str, *, table: str | None = None) -> list[tuple[Any, ...]]:
+        """Rows of a query over the lake's views; ``table`` names the only one it reads, where it is only one."""
         ...
 
     def state(self, stream: Stream) -> StreamState:
@@ -88,7 +88,7 @@ class Desk:
         if not stream.replay:
             return self.now
         newest = self.warehouse.newest(stream)
-        return self.now if newest is None else newest
+        return self.now if newest is None else newest + 1
 
 
 def timeline(desk: Desk, asked: Asked, start: int, end: int, *, stored: bool = True) -> Values:
@@ -97,7 +97,8 @@ def timeline(desk: Desk, asked: Asked, start: int, end: int, *, stored: bool = T
     state = desk.warehouse.state(stream)
     if stored and adds_up(asked):
         cut = _cut(desk, asked.aggregate, stream, state, start, end)
-        values = _values(desk.warehouse.rows(from_windows(asked, start, cut))) if start < cut else {}
+        sql = from_windows(asked, start, cut, state.watermark)
+        values = _values(desk.warehouse.rows(sql, table=asked.aggregate.table)) if start < cut else {}
         if cut < end and not isinstance(asked.aggregate.window, Session):
             live = _from_events(desk, asked, stream, cut, end)
             values = merged(values, live, asked.metric.function)

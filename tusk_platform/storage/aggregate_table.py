@@ -107,8 +107,9 @@ class Done:
     def __str__(self) -> str:
         if self.since is None:
             return f"no window touched, through batch {self.through_batch}"
-        start = "the beginning" if self.since == BEGINNING else moment(self.since).isoformat()
-        return f"{self.rows} rows from {start}, {self.changed} of them changed, through batch {self.through_batch}"
+        start = "the beginning" if self.since == BEGINNING else f"{moment(self.since):%Y-%m-%d %H:%M:%S}"
+        what = f"{self.rows} rows from {start}, {self.changed} changed" if self.rows else f"no row changed from {start}"
+        return f"{what}, through batch {self.through_batch}"
 
 
 def moment(micros: int) -> datetime:

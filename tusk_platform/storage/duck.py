@@ -144,7 +144,7 @@ def _mistake(lake: Lake, plan: Plan, error: duckdb.Error) -> str:
     text = cleaned(error)
     if _MISSING not in text:
         return text
-    name = text.split(_MISSING, 1)[1].split(" ", 1)[0]
+    name = text.split(_MISSING, 1)[1].split(" ", 1)[0].strip('"')
     return f"there is no table `{name}`; {nearest(name, {*view_names(plan), *lake.tables()})}"
 
 

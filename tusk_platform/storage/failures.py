@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from tusk_platform.errors import Unavailable, UsageError
 
 # Whatever a folder, an object store or delta-rs may raise while files are read and written.
 STORE_ERRORS: Final = (OSError, DeltaError)
-# delta-rs says so of a handle whose commits after it were already cleaned away: too old to be judged.
-_LOST_TRACK: Final = "Invalid table version"
 _LONGEST: Final = 300
+_DECORATION: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
+_FRAME: Final = re.compile(r"\d+: |stack backtrace|Backtrace|Help: ")
 
 
 @contextmanager
@@ -28,12 +29,9 @@ def explained(doing: str) -> Iterator[None]:
         raise Unavailable(f"{doing}: {reason(error)}") from error
 
 
-def is_contention(error: Exception) -> bool:
-    """Whether a commit failed because of other commits, and not because the store did."""
-    return isinstance(error, CommitFailedError) or _LOST_TRACK in str(error)
-
-
 def reason(error: Exception) -> str:
-    """The first line of an error, without the stack of the library below."""
-    line = next((part.strip() for part in str(error).splitlines() if part.strip()), type(error).__name__)
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    """An error and its causes in one line, without colours and the stack of the library below."""
+    lines = [_DECORATION.sub("", line).strip() for line in str(error).splitlines()]
+    told = ": ".join(line.removesuffix(":") for line in lines if line and not _FRAME.match(line))
+    told = told or type(error).__name__
+    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"

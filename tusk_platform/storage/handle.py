@@ -26,7 +26,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from tusk_platform.errors import Conflict, Unavailable, UsageError
-from tusk_platform.storage.failures import STORE_ERRORS, explained, is_contention, reason
+from tusk_platform.storage.failures import STORE_ERRORS, explained, reason
 from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.files import ROW_GROUP, Folder, Layout, write, write_file
 
@@ -83,7 +83,13 @@ class Handle:
     def transaction(self, app: str) -> int | None:
         """The version last committed under a transaction id, None where there is none."""
         if app not in self._known:
-            self._known[app] = self.delta.transaction_version(app)
+            try:
+                self._known[app] = self.delta.transaction_version(app)
+            except DeltaError:
+                # It is read from the log, which may have been shortened beyond this handle meanwhile.
+                self._doubtful = True
+                self._check()
+                self._known[app] = self.delta.transaction_version(app)
         return self._known[app]
 
     def append(self, rows: pa.Table, transactions: Mapping[str, int]) -> None:
@@ -135,15 +141,20 @@ class Handle:
                 self.folder, self.layout, dict(files[0].partition), self._pieces([f.path for f in files]), new=False
             )
             reach("in_compaction")
-            actions: list[AddAction | RemoveAction] = [*(_removed(f, data_change=False) for f in files), merged]
+        replaced = {f.path for f in files}
+        actions: list[AddAction | RemoveAction] = [*(_removed(f, data_change=False) for f in files), merged]
+        for _ in range(_ATTEMPTS):
             try:
                 self._try(actions, {})
-            except DeltaError as error:
-                self.folder.discard([merged.path])
-                if not is_contention(error):
-                    raise
-                raise Conflict(f"{self.name} was rewritten by another process meanwhile") from error
-            self._advance({})
+            except STORE_ERRORS as error:
+                if self._landed(error, actions):
+                    break
+                if not replaced <= {f.path for f in self.files()}:
+                    self.folder.discard([merged.path])
+                    raise Conflict(f"{self.name} was rewritten by another process meanwhile") from error
+            else:
+                break
+        self._advance({})
 
     def _load(self) -> None:
         with explained(f"opening {self.name}"):
@@ -207,6 +218,8 @@ class Handle:
         Conflict where another writer changed what was read here, Unavailable where the store failed.
         """
         added = [action.path for action in actions if isinstance(action, AddAction)]
+        # From here on the handle stands at a commit that its reader may not know: _check decides before the next one.
+        self._doubtful = True
         try:
             self._load()
         except Unavailable as unreadable:
@@ -216,7 +229,8 @@ class Handle:
         if self._changed():
             self.folder.discard(added)
             raise Conflict(f"another writer was first in {self.name}; read its position again") from error
-        if not is_contention(error):
+        # delta-rs speaks for itself where others were first or the log was shortened; for the store by OSError.
+        if isinstance(error, OSError):
             self.folder.discard(added)
             raise Unavailable(f"writing to {self.name}: {reason(error)}") from error
         return False

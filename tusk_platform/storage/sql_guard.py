@@ -13,10 +13,11 @@ import duckdb
 from tusk_platform.errors import UsageError
 
 _ALLOWED: Final = "one SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN of them"
-_EXPLAIN: Final = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*explain\s+(?:analyze\b)?\s*(?:\([^)]*\))?", re.I | re.S)
+_GAP: Final = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+_EXPLAIN: Final = re.compile(rf"{_GAP}explain\b{_GAP}(?:analyze\b{_GAP})?(?:\([^)]*\))?", re.IGNORECASE | re.DOTALL)
 # These read the log of any Delta table past DuckDB's own checks of paths, or run text as a query.
-_HIDING: Final = re.compile(r"delta_\w+|query|query_table", re.I)
-_HIDING_WORD: Final = re.compile(rf"\b(?:{_HIDING.pattern})\b", re.I)
+_HIDING: Final = re.compile(r"delta_\w+|query|query_table", re.IGNORECASE)
+_HIDING_WORD: Final = re.compile(rf"\b(?:{_HIDING.pattern})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from tusk_platform.tsk.source import MOST_PROBLEMS, Source, Trouble
 from tusk_platform.tsk.tokens import CLOSER_OF, CLOSERS, SIGNS, Kind, Token
+from tusk_platform.tsk.words import KEY
 
 OPENER_OF: Final[dict[Kind, Kind]] = {closer: opener for opener, closer in CLOSER_OF.items()}
 # Nested more deeply, the rest of a file is left out; the parser refuses it long before.
@@ -43,8 +44,12 @@ class Pairing:
         self.waiting: dict[Kind, int] = {"}": 0, "]": 0, ")": 0}
         self.unclosed: set[int] = set()
         self.strays = 0
-        # Keys without a value but with entries behind it: no trouble of brackets yet, but the parser will complain.
+        # Keys without brace and braces without key: no trouble of brackets, but the parser will complain.
         self.bare = 0
+        # Brackets that the indentation of what is in them, or of their closing one, speaks against.
+        self.doubtful: set[int] = set()
+        # How many brackets have contents that are indented, less those whose contents are not.
+        self.indented = 0
         self.at = 0
         self._dropped = -1
         # The last bracket closed for want of a better: its line, what closes it, and how many troubles there were then.
@@ -54,7 +59,8 @@ class Pairing:
         """Read all tokens."""
         for at, token in enumerate(self.tokens):
             self.at = at
-            self.look(token)
+            if self.stack:
+                self.look(token)
             if len(self.stack) > _MOST_DEPTH:
                 self.abandon()
                 return
@@ -71,8 +77,20 @@ class Pairing:
                 if token.kind in SIGNS and self.has_no_brace():
                     self.open_missing()
 
+    @property
+    def score(self) -> int:
+        """How much speaks against this reading."""
+        return len(self.troubles) + self.bare + len(self.doubtful)
+
     def look(self, token: Token) -> None:
-        """Called in front of every token."""
+        """Judge, by the first token of a line, whether the innermost bracket can still be open."""
+        top = self.stack[-1]
+        if token.fresh and top.token.line < token.line and top.token.start < top.token.end:
+            indent = self.source.indent(token.line)
+            if self.out[-1] is top.token and token.kind not in CLOSERS:
+                self.indented += 1 if indent > top.indent else -1
+            if indent != top.indent if token.kind in CLOSERS else indent <= top.indent:
+                self.doubtful.add(top.token.start)
 
     def complain(self, trouble: Trouble) -> None:
         """Note a trouble, within reason."""
@@ -81,9 +99,17 @@ class Pairing:
 
     def open(self, token: Token) -> None:
         """Begin a bracket."""
+        self.bare += token.kind == "{" and token.start < token.end and self.is_keyless()
         self.out.append(token)
         self.stack.append(Open(token, self.source.indent(token.line)))
         self.waiting[CLOSER_OF[token.kind]] += 1
+
+    def is_keyless(self) -> bool:
+        """Whether no brace can open after what was read so far."""
+        before = self.out[-1].kind if self.out else "end"
+        if before in ("word", "string"):
+            return len(self.out) > 1 and self.out[-2].kind in SIGNS
+        return before not in SIGNS and before not in (",", "[", "(")
 
     def pop(self) -> Token:
         """The innermost open bracket, no longer open."""
@@ -112,7 +138,7 @@ class Pairing:
         self.complain(Trouble(closer.start, closer.end, f"this `{closer.kind}` closes nothing", hint))
 
     def close_missing(self, before: Token) -> None:
-        """Close the innermost bracket, which nothing in the file closes, in front of ``before``."""
+        """Close the innermost bracket, which nothing in the file closes, before ``before``."""
         opener = self.pop()
         self.unclosed.add(opener.start)
         kind = CLOSER_OF[opener.kind]
@@ -140,17 +166,18 @@ class Pairing:
         self._missing = (opener.line, kinds, len(self.troubles))
 
     def has_no_brace(self) -> bool:
-        """Whether the sign just read has no value, but the entries of a table behind it."""
+        """Whether the sign just read has no value, but the entries of a table after it."""
         at = self.at
         sign, following = self.tokens[at], self.tokens[at + 1]
         if sign.fresh or not starts_entry(self.tokens, at + 1):
             return False
         if following.fresh:
             return self.source.indent(following.line) > self.source.indent(sign.line)
-        return following.kind == "word" and not following.value[0].isdigit() and self.tokens[at + 2].kind == "="
+        named = following.kind == "word" and KEY.fullmatch(following.value) and not following.value[0].isdigit()
+        return bool(named) and self.tokens[at + 2].kind == "=" and self.tokens[at + 3].kind not in SIGNS
 
     def open_missing(self) -> None:
-        """Called where a table has no brace, behind the sign just read."""
+        """Called where a table has no brace, after the sign just read."""
         self.bare += 1
 
     def abandon(self) -> None:

@@ -46,7 +46,7 @@ class Cursor:
         self.at = min(self.at + count, len(self.tokens) - 1)
 
     def take(self) -> Token:
-        """The next token, behind which the cursor then stands; what is wrong with it is complained about."""
+        """The next token, which the cursor then has passed; what is wrong with it is complained about."""
         token = self.tokens[self.at]
         self.step()
         if token.trouble:
@@ -107,7 +107,7 @@ class Cursor:
         return self.peek.kind in ("word", "string") and self.tokens[self.at + 1].kind in SIGNS
 
     def at_fragment(self) -> bool:
-        """Whether a comma comes next and behind it, on the same line, something that is no entry."""
+        """Whether a comma comes next and after it, on the same line, something that is no entry."""
         if self.peek.kind not in SEPARATORS or self.peek.fresh:
             return False
         following = self.tokens[self.at + 1]
@@ -115,7 +115,7 @@ class Cursor:
         return not ends and not starts_entry(self.tokens, self.at + 1)
 
     def skip_brackets(self) -> None:
-        """Go behind the bracket that is closed by the one that opens next."""
+        """Go past the bracket that is closed by the one that opens next."""
         depth = 0
         while self.peek.kind != "end":
             kind = self.peek.kind
@@ -125,7 +125,7 @@ class Cursor:
                 return
 
     def skip(self, *, line: bool = False) -> int:
-        """Go to the end of the entry, or of the ``line``; the offset behind what was skipped."""
+        """Go to the end of the entry, or of the ``line``; the offset after what was skipped."""
         end = self.tokens[self.at - 1].end
         while not (self.peek.fresh or self.peek.kind in CLOSERS):
             if not line and (self.peek.kind in SEPARATORS or self.at_plain_entry()):
@@ -146,9 +146,7 @@ class Cursor:
         ordered.sort(key=_position)
         if len(ordered) <= MOST_PROBLEMS:
             return tuple(ordered)
-        rest = Problem(
-            ordered[MOST_PROBLEMS].span, "", "there are more problems from here on", "mend those above first"
-        )
+        rest = Problem(ordered[MOST_PROBLEMS].span, "", "there are more problems from here on", "fix those above first")
         return (*ordered[:MOST_PROBLEMS], rest)
 
 
@@ -157,7 +155,7 @@ def _position(problem: Problem) -> tuple[int, int]:
 
 
 def _repeats(bracket: Problem, other: Problem | None) -> bool:
-    """Whether a complaint about a bracket only says again what was said about the words in front of it."""
+    """Whether a complaint about a bracket only says again what was said about the words before it."""
     if other is None or other.span.column > bracket.span.column:
         return False
     between = other.span.text[other.span.column - 1 : bracket.span.column - 1]

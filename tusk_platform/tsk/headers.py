@@ -107,7 +107,7 @@ class Headers:
                 return Section(Draft(span), path)
         if draft.declared:
             where = f"line {draft.span.line}"
-            hint = f"put all its keys together at {where}"
+            hint = "put all its keys under the first"
             name = ".".join(path)
             cursor.complain(parts[0].start, parts[-1].end, f"the table `{name}` is given twice, first at {where}", hint)
             return Section(draft, path, repeated=True)
@@ -118,6 +118,6 @@ class Headers:
         if slot.key_span in self._contradicted:
             return
         self._contradicted.add(slot.key_span)
-        message = f"`{part.name}` is already a value, at line {slot.key_span.line}, and cannot be a table as well"
+        message = f"`{part.name}` is already a value (line {slot.key_span.line}), so it cannot be a table as well"
         hint = f"rename one of them, or write `{part.name} = {{ ... }}` there"
         self._cursor.complain(part.start, part.end, message, hint)

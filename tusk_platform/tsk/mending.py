@@ -28,11 +28,11 @@ def pair(tokens: list[Token], source: Source, *, guess: bool) -> Paired:
     plain = Pairing(tokens, source)
     plain.run()
     best = plain
-    if guess and (plain.troubles or plain.bare) and len(plain.troubles) <= MOST_PROBLEMS:
-        for by_indent in (False, True):
+    if guess and plain.score and len(plain.troubles) <= MOST_PROBLEMS:
+        for by_indent in (False, True) if plain.indented >= 0 else (False,):
             attempt = Mending(plain, by_indent=by_indent)
             attempt.run()
-            if len(attempt.troubles) + attempt.bare <= len(best.troubles) + best.bare:
+            if attempt.score <= best.score:
                 best = attempt
     return Paired(best.out, best.troubles)
 
@@ -49,14 +49,18 @@ class Mending(Pairing):
 
     def look(self, token: Token) -> None:
         """Close what cannot go on with this token."""
-        if self.stack:
-            self.end_lists()
-            if self.by_indent and token.fresh and token.kind not in CLOSERS:
+        self.end_lists()
+        if self.by_indent and token.fresh:
+            if token.kind in CLOSERS:
+                self.end_deeper(token)
+            else:
                 self.end_blocks(token)
+        if self.stack:
+            super().look(token)
 
     def open(self, token: Token) -> None:
         """Begin a bracket, unless it is one too many."""
-        if self.suspects and token.start != token.end and self.is_misplaced(token):
+        if token.start < token.end and self.is_misplaced(token):
             self.unclosed.add(token.start)
             self.complain(Trouble(token.start, token.end, f"this `{token.kind}` opens nothing", "remove it"))
         else:
@@ -64,20 +68,16 @@ class Mending(Pairing):
 
     def is_misplaced(self, opener: Token) -> bool:
         """Whether an opening bracket stands where there can be none."""
-        before = self.out[-1] if self.out else None
-        kind = before.kind if before else "end"
+        if opener.kind == "{":
+            return self.is_keyless()
+        before = self.out[-1] if self.out else opener
         if opener.kind == "(":
-            return kind != "operator" and (opener.start in self.suspects or (before or opener).start in self.suspects)
-        inside = kind in SIGNS or kind in (",", "[", "(")
-        if opener.kind == "[":
-            return not (inside or opener.fresh) and opener.start in self.suspects
-        is_value = len(self.out) > 1 and self.out[-2].kind in SIGNS
-        return not (inside or (kind in ("word", "string") and not is_value))
+            return before.kind != "operator" and not self.suspects.isdisjoint((opener.start, before.start))
+        inside = before.kind in SIGNS or before.kind in (",", "[", "(")
+        return not (inside or opener.fresh) and opener.start in self.suspects
 
     def close(self, closer: Token) -> None:
         """End the bracket that ``closer`` was meant for."""
-        if self.by_indent and closer.fresh:
-            self.end_deeper(closer)
         top = self.stack[-1] if self.stack else None
         if top and CLOSER_OF[top.token.kind] == closer.kind:
             if self.is_surplus(closer, top):
@@ -101,8 +101,8 @@ class Mending(Pairing):
         return self.by_indent and closer.fresh and self.source.indent(closer.line) == top.indent
 
     def is_surplus(self, closer: Token, top: Open) -> bool:
-        """Whether ``closer`` is not level with the bracket it would close, in a file with too many of them."""
-        if not self.by_indent or self.expected_strays <= 0 or top.token.line == closer.line:
+        """Whether ``closer`` is not level with the bracket it would close."""
+        if not self.by_indent or top.token.line == closer.line:
             return False
         return closer.kind == "}" and (not closer.fresh or self.source.indent(closer.line) > top.indent)
 
@@ -117,7 +117,7 @@ class Mending(Pairing):
         opener = OPENER_OF[closer.kind]
         self.out.insert(place + 1, Token(opener, before.end, before.end, before.line, fresh=False))
         self.out.append(closer)
-        hint = f"put `{opener}` behind `{self.source.text[before.start : before.end]}` on line {before.line}"
+        hint = f"put `{opener}` after `{self.source.text[before.start : before.end]}` on line {before.line}"
         self.complain(Trouble(closer.start, closer.end, f"this `{closer.kind}` closes nothing", hint))
         return True
 
@@ -147,7 +147,7 @@ class Mending(Pairing):
             certain = opener.kind != "{" and (token.fresh or opener.start in self.suspects)
             if not certain or not starts_entry(self.tokens, self.at):
                 return
-            # Named arguments look like entries, but only behind a comma.
+            # Named arguments look like entries, but only after a comma.
             if opener.kind == "(" and self.out[-1].kind in ("(", ","):
                 return
             self.close_missing(token)
@@ -170,7 +170,7 @@ class Mending(Pairing):
                 return
 
     def has_no_brace(self) -> bool:
-        """Whether the sign just read has no value, but the entries of a table behind it."""
+        """Whether the sign just read has no value, but the entries of a table after it."""
         if super().has_no_brace():
             return True
         # Without indentation to go by, a closing brace too many further down tells the same.
@@ -179,7 +179,7 @@ class Mending(Pairing):
         return likely and starts_entry(self.tokens, self.at + 1)
 
     def open_missing(self) -> None:
-        """Put in the brace that a key with entries behind its sign should have."""
+        """Put in the brace that a key with entries after its sign should have."""
         if not (self.by_indent or self.expected_strays > 0):
             super().open_missing()
             return
@@ -187,5 +187,5 @@ class Mending(Pairing):
         key, sign = self.tokens[self.at - 1], self.tokens[self.at]
         self.open(Token("{", sign.end, sign.end, sign.line, fresh=False))
         name = self.source.text[key.start : key.end]
-        message = f"`{name}` has no value, but entries behind it"
+        message = f"`{name}` has no value, but entries after it"
         self.complain(Trouble(key.start, sign.end, message, f"put them in braces: `{name} = {{ ... }}`"))

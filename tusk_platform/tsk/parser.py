@@ -50,7 +50,7 @@ def parse(text: str, file: str) -> Document:
 
 
 class _Parser(Cursor):
-    """Reads one file; every method leaves the cursor behind what it has read."""
+    """Reads one file; every method leaves the cursor after what it has read."""
 
     def __init__(self, source: Source, *, guess: bool) -> None:
         super().__init__(source, guess=guess)
@@ -132,7 +132,7 @@ class _Parser(Cursor):
         return False
 
     def assigned(self, key: Token) -> Value | Draft | None:
-        """What stands behind a key: its sign and value, or its braces."""
+        """What stands after a key: its sign and value, or its braces."""
         following = self.peek
         end = self.sign() if following.kind in SIGNS else key.end
         if following.kind == "{" or (end > key.end and not self.value_is_missing()):
@@ -147,7 +147,7 @@ class _Parser(Cursor):
         rest = self.source.text[following.start : self.source.line_end(following.start)]
         if following.kind == "word" and literal(following.value) is None:
             rest = quoted(rest)
-        self.give_up(key.start, key.end, f"there is no `=` behind `{name}`", f"write `{name} = {shown(rest)}`")
+        self.give_up(key.start, key.end, f"there is no `=` after `{name}`", f"write `{name} = {shown(rest)}`")
         return self.value()
 
     def no_sign(self, key: Token, name: str) -> None:
@@ -158,7 +158,7 @@ class _Parser(Cursor):
         self.give_up(key.start, key.end, message, hint)
 
     def sign(self) -> int:
-        """Take the `=` or `:`, or what stands in its place; the offset behind it."""
+        """Take the `=` or `:`, or what stands in its place; the offset after it."""
         first = self.take()
         end = first.end
         while self.peek.start == end and (self.peek.kind in SIGNS or self.peek.value == ">"):
@@ -166,7 +166,7 @@ class _Parser(Cursor):
             self.step()
         if end > first.end:
             written = self.source.text[first.start : end]
-            self.complain(first.start, end, f"`{shown(written)}` gives no value to a key", "write `=`")
+            self.complain(first.start, end, f"`{shown(written)}` does not assign a value", "write `=`")
         return end
 
     def value_is_missing(self) -> bool:
@@ -181,7 +181,7 @@ class _Parser(Cursor):
         return (inner.kind == "word" and literal(inner.value) is None) or self.at_entry()
 
     def value_hint(self, name: str, end: int) -> str:
-        """What would be right where a key has no value; ``end`` is behind its sign."""
+        """What would be right where a key has no value; ``end`` is after its sign."""
         if self.peek.value == "-":
             self.dashes = True
             return f'a list is written `{name} = ["a", "b"]`'
@@ -203,20 +203,21 @@ class _Parser(Cursor):
         token = self.peek
         if token.kind in SIGNS:
             end = self.sign()
-            message, hint = "there is no key in front of `=`", "write `name = ...`"
+            message, hint = "there is no key before `=`", "write `name = ...`"
             self.give_up(token.start, end, message, hint)
+            if not self.value_is_missing():
+                self.value()
         else:
             written = f"@{token.value}( )" if token.kind == "operator" else f"{token.kind} {CLOSER_OF[token.kind]}"
             hint = f"write `name = {written}`"
             if token.kind == "[":
                 hint += "; a header stands outside of all braces"
             self.give_up(token.start, token.end, f"`{written}` has no key", hint)
-        if not self.value_is_missing():
             self.value()
         self.skip()
 
     def finish(self, key: Token) -> None:
-        """Go to the end of an entry; complain about what stands behind its value."""
+        """Go to the end of an entry; complain about what stands after its value."""
         if self.at_end():
             while self.quiet and self.at_fragment():
                 self.step()
@@ -231,16 +232,18 @@ class _Parser(Cursor):
             hint = "one key has one value; several are a list: `[ ... , ... ]`"
             if token.value[:1] in ("+", "-", "*", "/", "?", "&", "|", "<", ">", "!", "%"):
                 hint = "a file computes nothing; write the finished value"
-            message = f"`{shown(text)}` does not belong behind the value of `{shown(name)}`"
+            elif token.value[:1] == ".":
+                hint = "operators make no chain; give each one a key of its own"
+            message = f"`{shown(text)}` does not belong after the value of `{shown(name)}`"
             self.give_up(token.start, end, message, hint)
         self.skip(line=True)
 
     def torn_text(self, token: Token) -> None:
-        """Complain that something stands directly behind a closing quote."""
+        """Complain that something stands directly after a closing quote."""
         self.skip(line=True)
         text = self.source.text[token.start : self.tokens[self.at - 1].end]
-        hint = 'is a quote missing before or behind it? A quote inside a text is written `\\"`'
-        self.give_up(token.start, token.end, f"`{shown(text)}` stands directly behind a closing quote", hint)
+        hint = 'is a quote missing before or after it? A quote inside a text is written `\\"`'
+        self.give_up(token.start, token.end, f"`{shown(text)}` stands directly after a closing quote", hint)
 
     # Values
 
@@ -279,7 +282,8 @@ class _Parser(Cursor):
         if place == "argument":
             return Scalar(found[0] if found else token.value, self.source.span(token.start, end))
         if place == "entry" and self.at_group_of_thousand(token):
-            self.step(2)
+            while self.at_group_of_thousand(self.tokens[self.at - 1]):
+                self.step(2)
             end = self.skip()
         elif not (self.at_end() or following.kind == "=" or (found and place == "list" and self.at_value())):
             end = self.skip()
@@ -371,7 +375,7 @@ class _Parser(Cursor):
             if named.slots and "order" not in told:
                 told.add("order")
                 hint = "write arguments without a name first"
-                self.complain(token.start, token.end, "an argument without a name stands behind a named one", hint)
+                self.complain(token.start, token.end, "an argument without a name comes after a named one", hint)
             value = self.value("argument")
             args += [frozen(value)] if value is not None else []
             return
@@ -388,7 +392,7 @@ class _Parser(Cursor):
         self.path.pop()
 
     def named_item(self, told: set[str]) -> None:
-        """Complain about a key in a list, and go behind its sign."""
+        """Complain about a key in a list, and go after its sign."""
         key = self.take()
         end = self.sign()
         if "key" not in told:
@@ -398,15 +402,15 @@ class _Parser(Cursor):
             self.complain(key.start, end, f"a list has no keys: `{text}`", hint)
 
     def empty_place(self, told: set[str]) -> None:
-        """Complain about a comma with no value in front of it, and go behind it."""
+        """Complain about a comma with no value before it, and go past it."""
         comma = self.take()
         if "empty" not in told:
             told.add("empty")
-            message = f"there is no value in front of this `{comma.kind}`"
+            message = f"there is no value before this `{comma.kind}`"
             self.complain(comma.start, comma.end, message, "remove it, or write the value")
 
     def separate(self, closer: Kind, told: set[str]) -> None:
-        """Go behind the comma between two values of a list or call; a line break does in a list."""
+        """Go past the comma between two values of a list or call; a line break does in a list."""
         token, last = self.peek, self.tokens[self.at - 1]
         line_ends = closer == "]" and token.fresh and token.kind != ","
         if line_ends or token.kind in (closer, "end"):
@@ -427,4 +431,4 @@ class _Parser(Cursor):
             told.add("comma")
             text = shown(self.source.text[token.start : max(token.end, token.start + 1)])
             hint = "values are separated by commas; text with spaces in it goes in quotes"
-            self.complain(token.start, token.end, f"there is no comma in front of `{text}`", hint)
+            self.complain(token.start, token.end, f"there is no comma before `{text}`", hint)

@@ -23,11 +23,11 @@ ESCAPES_FORM: Final = r"\n \t \r \" \' \\ \uXXXX"
 
 # A line that belongs to the file's structure, not to a text: where reading goes on after a missing closing quote.
 STRUCTURE: Final = re.compile(r"""^[^\S\n]*(?:[}\])]|(?:"[^"\n]*"|[\w-]+)[^\S\n]*[={])""", re.MULTILINE)
-# The beginning of a line in front of a quote that opens a text there, as in `x = @env(` or `metrics = [`.
+# The beginning of a line before a quote that opens a text there, as in `x = @env(` or `metrics = [`.
 _OPENING: Final = re.compile(
     r"""\s*(?:(?:"[^"]*"|[\w-]+)\s*[=:]\s*|@[\w.]+\s*\(\s*)(?:[\[{(,]\s*|@[\w.]+\s*\(\s*|[\w-]+\s*[=:]\s*)*"""
 )
-# What may stand behind a closing quote.
+# What may stand after a closing quote.
 _CONTINUES: Final = re.compile(
     r"""[^\S\n]*(?:\n|\Z|[,;)\]}]|//|\#|/\*)|[^\S\n]+(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[^\S\n]*[=:{]"""
 )
@@ -82,7 +82,7 @@ class Quotes:
     def meant(self, start: int, close: int, mark: str, *, argument: bool) -> tuple[int | None, Trouble | None]:
         """The quote that was meant to close the text at ``start``, None where it is missing; ``close`` is the first.
 
-        Where text stands directly behind a quote, the quote belongs inside: the end is the next that can be one.
+        Where text stands directly after a quote, the quote belongs inside: the end is the next that can be one.
         """
         text = self._text
         if self._guesses > MOST_PROBLEMS:
@@ -105,8 +105,8 @@ class Quotes:
             if self.opens_another(start, following, mark, argument=argument):
                 break
             if ends.match(text, following + 1):
-                hint = f"inside a text it is written `\\{mark}`; or a quote is missing in front of it"
-                message = "this quote ends the text, but text goes on behind it"
+                hint = f"inside a text it is written `\\{mark}`; or a quote is missing before it"
+                message = "this quote ends the text, but text goes on after it"
                 return following, Trouble(close, close + 1, message, hint)
             last = following
         return close, None
@@ -117,7 +117,7 @@ class Quotes:
         self._guesses += 1
         if not found:
             return None
-        message, hint = "the text below has no opening quote", f"write `{found.group(1)}` behind the `(`"
+        message, hint = "the text below has no opening quote", f"write `{found.group(1)}` after the `(`"
         return found.end(1), Trouble(opener_end - 1, opener_end, message, hint)
 
     def broken(self, start: int, close: int | None, mark: str, *, argument: bool, closers: str) -> tuple[int, Trouble]:
@@ -147,8 +147,10 @@ class Quotes:
 
 
 def _own_length(rest: str, closers: str) -> int:
-    """How much of a line's rest is the text itself, without comment, closing brackets and comma behind it."""
+    """How much of a line's rest is the text itself, without comment, closing brackets and comma after it."""
     own = _COMMENT.sub("", rest).rstrip() if len(rest) <= _LONG else rest
+    if not own.strip(")]},; \t") or (own[-1] in "{[(" and STRUCTURE.match(own)):
+        return 0
     tail = own[len(own.rstrip(")]},; \t")) :]
     brackets = [(i, c) for i, c in enumerate(tail, len(own) - len(tail)) if c in ")]}"]
     for count in range(min(len(brackets), len(closers)), 0, -1):

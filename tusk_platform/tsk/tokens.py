@@ -160,7 +160,7 @@ class _Reader:
         return "".join(reversed(waiting))
 
     def skip_comment(self, start: int) -> None:
-        """Go behind a ``/* */``; where it has no end, to the next line that is not a comment's."""
+        """Go past a ``/* */``; where it has no end, to the next line that is not a comment's."""
         low, close, inner = self.comment
         if not (low <= start and (close < 0 or start + 2 <= close)):
             close = self.text.find("*/", start + 2)

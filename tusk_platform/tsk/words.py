@@ -58,9 +58,11 @@ def complaint(text: str) -> Complaint:
     word = text.split(None, 1)[0] if text.strip() else text
     if word[:1] == "$" or not _COMPUTING.isdisjoint(text.split()):
         return _computed(text)
+    if word[0] == "@":
+        return Complaint("`@` has no name after it", "an operator is written `@env(NAME)`", text)
     if _NUMBER_LIKE.match(word):
         return _number(text)
-    if not (word[0].isalpha() or word[0] in "_@/"):
+    if not (word[0].isalpha() or word[0] in "_/"):
         return _strange(text, word[0])
     hint = f"write {quoted(text)}"
     if word == text and (near := _near(word)):
@@ -72,15 +74,15 @@ def key_complaint(word: str) -> Complaint:
     """What to say about a word that cannot be a key."""
     parts = word.split(".")
     if len(parts) > 1 and all(KEY.fullmatch(p) for p in parts):
-        nested = f"`{parts[0]} = {{ {'.'.join(parts[1:])} = ... }}`"
-        hint = f"write {nested}, or a header `[{'.'.join(parts[:-1])}]` with `{parts[-1]} = ...` below it"
+        nested = " = { ".join(parts) + " = ..." + " }" * (len(parts) - 1)
+        hint = f"write `{shown(nested, 60)}`, or a header `[{'.'.join(parts[:-1])}]` with `{parts[-1]} = ...` below it"
         return Complaint(f"a key has no dots: `{shown(word)}`", hint, word)
     odd = next((c for c in word if c != "-" and not KEY.fullmatch(c)), "-")
     if word[0] == "$":
         return Complaint(f"`{shown(word)}` cannot be a key", _NO_VARIABLES, word)
     if odd in _CURLY_QUOTES or not odd.isprintable():
         return _strange(word, odd)
-    hint = f"keys are letters, digits, `_` and `-`; any other is written in quotes: {quoted(word)}"
+    hint = f"a key is letters, digits, `_` and, after the first, `-`; any other stands in quotes: {quoted(word)}"
     return Complaint(f"`{odd}` cannot stand in a key: `{shown(word)}`", hint, word)
 
 

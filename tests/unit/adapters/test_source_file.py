@@ -252,6 +252,10 @@ def test_ending_says_the_format(path: str, expected: str) -> None:
     assert adapter.check_options({"path": path})["format"] == expected
 
 
+def test_json_in_a_file_is_lines_of_it() -> None:
+    assert adapter.check_options({"path": "a.txt", "format": "json"})["format"] == "ndjson"
+
+
 @pytest.mark.parametrize(
     "wrong", [{"path": "data/*"}, {}, {"path": "a.csv", "delimiter": ";;"}, {"path": "a.csv", "format": "xml"}]
 )

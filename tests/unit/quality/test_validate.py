@@ -148,9 +148,11 @@ class Broken(RuleJudge):
 
 def test_stream_that_cannot_be_judged_keeps_no_other_from_it(lake: Lake, clock: Callable[[], int]) -> None:
     commit(lake, 1, GOOD)
+    judge = Broken(PLAN)
 
-    reports = validate_all(PLAN, Broken(PLAN), lake, clock=clock)
+    reports = validate_all(PLAN, judge, lake, clock=clock)
 
+    assert judge.published == 1
     assert [(r.stream, r.error) for r in reports] == [
         ("orders", "cannot judge 1 row of orders, batch 1"),
         ("sensor/temperature", None),

@@ -39,9 +39,9 @@ def _same(found: Any, expected: Any) -> bool:  # noqa: ANN401 - whatever a metri
 class _Told:
     """A history as it unfolds: raw filled, aggregates refreshed now and then, the desk asked after each batch."""
 
-    def __init__(self, plan_: Plan) -> None:
+    def __init__(self, plan_: Plan, *, span: int | None = None, most_rows: int = 1_000_000) -> None:
         self.quick = QuickEngine(plan_)
-        self.warehouse = FakeWarehouse(plan_, self.quick.lake)
+        self.warehouse = FakeWarehouse(plan_, self.quick.lake, span=span, most_rows=most_rows)
         self.plan = plan_
         self.events: list[Event] = []
         self.kept: dict[tuple[object, ...], Any] = {}
@@ -61,11 +61,19 @@ class _Told:
         return timeline(desk, asked, start, asked.grid.step(asked.grid.floor(max(times))))
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.data(), histories(40), st.sampled_from([a.name for a in TUMBLING]))
-def test_total_over_groups_is_that_of_the_plain_engine(data: st.DataObject, history: list[Batch], name: str) -> None:
+@settings(deadline=None, max_examples=25)
+@given(
+    st.data(),
+    histories(40),
+    st.sampled_from([a.name for a in TUMBLING]),
+    st.sampled_from([None, 5 * SECOND, MINUTE]),
+    st.sampled_from([3, 1000]),
+)
+def test_total_over_groups_is_that_of_the_plain_engine(
+    data: st.DataObject, history: list[Batch], name: str, span: int | None, most_rows: int
+) -> None:
     aggregate = _BY_NAME[name]
-    told = _Told(plan(aggregate))
+    told = _Told(plan(aggregate), span=span, most_rows=most_rows)
     metric = data.draw(st.sampled_from([m for m in aggregate.metrics if m.name != "last_kind"]))
     grid = grid_of(Desk(told.plan, told.warehouse, 0), aggregate)
     asked = Asked(aggregate, metric, grid)
@@ -82,7 +90,7 @@ def test_total_over_groups_is_that_of_the_plain_engine(data: st.DataObject, hist
     told.quick.close()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=10)
 @given(histories(6, DAY // 2), st.sampled_from([a.name for a in DAYS]), st.sampled_from(["Europe/Berlin", "UTC"]))
 def test_days_and_weeks_start_at_local_midnight(history: list[Batch], name: str, timezone: str) -> None:
     aggregate = _BY_NAME[name]
@@ -98,7 +106,7 @@ def test_days_and_weeks_start_at_local_midnight(history: list[Batch], name: str,
     told.quick.close()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(histories(300), st.sampled_from(["count", "revenue", "throughput", "avg_amount", "users", "longest"]))
 def test_wider_buckets_are_exact(history: list[Batch], name: str) -> None:
     narrow, wide = _BY_NAME["everything"], Tumbling(MINUTE)
