@@ -69,10 +69,10 @@ def _plain(value: Decimal, places: int) -> str:
 
 
 def _scaled(value: Decimal, steps: tuple[tuple[Decimal, str], ...], space: str) -> str:
-    # The rounded value decides the step: 999,960 is 1M, not 1,000K.
+    # The rounded value decides the step: 999,996 is 1M, not 1,000K.
     for scale, suffix in steps:
-        if value >= scale * Decimal("0.9995"):
-            return f"{_plain(value / scale, 1)}{space}{suffix}"
+        if value >= scale * Decimal("0.99995"):
+            return f"{_plain(value / scale, 1 if space else 2)}{space}{suffix}"
     return ""
 
 

@@ -114,7 +114,7 @@ def _dashboard_asset(dashboard: Dashboard, config: Path) -> dg.AssetsDefinition:
 
 
 def _who(context: dg.AssetExecutionContext) -> str:
-    return f"Dagster run {context.run_id[:8]}"
+    return f"Dagster run {context.run.run_id[:8]}"
 
 
 class _plainly:  # noqa: N801 - reads as a word at its use

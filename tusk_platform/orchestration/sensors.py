@@ -129,7 +129,7 @@ def _maintain_sensor(config: Path) -> dg.SensorDefinition:
 
 
 def _tick(
-    config: Path, work: Callable[[Platform], str], report: Reporter, every: int = REPORT_EVERY
+    config: Path, work: Callable[[Platform], str], report: Reporter, every: int | None = None
 ) -> Callable[[dg.SensorEvaluationContext], Any]:
     def tick(context: dg.SensorEvaluationContext) -> Any:  # noqa: ANN401 - dagster takes several kinds of answer
         cursor: dict[str, Any] = json.loads(context.cursor or "{}")
@@ -141,7 +141,7 @@ def _tick(
         except TuskError as e:
             # Nothing is lost by waiting; the reason stands in the tick, and the next one tries again.
             return dg.SkipReason(str(e))
-        if platform.clock() - int(cursor.get("reported", 0)) < every:
+        if platform.clock() - int(cursor.get("reported", 0)) < (REPORT_EVERY if every is None else every):
             return dg.SkipReason(note)
         try:
             events = report(platform, cursor)

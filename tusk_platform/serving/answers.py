@@ -18,7 +18,7 @@ from tusk_platform.serving.timeline import Desk, grid_of, points, timeline
 from tusk_platform.units import DAY, HOUR, MINUTE, spell
 
 _SPARK_WINDOWS: Final = 30
-_LEAST_STEPS: Final = 12
+_LEAST_STEPS: Final = 6
 _MOST_LINES: Final = 5
 
 
@@ -73,7 +73,9 @@ def _counter(widget: Widget, subject: Subject, desk: Desk, unit: Unit) -> tuple[
     zone = ZoneInfo(desk.plan.runtime.timezone)
     span = clock_span(point.start, point.end, zone, today=desk.now)
     note = span if point.final or point.end <= now else f"{span}, so far"
-    spark = Series(title_of(subject.metric.name), tuple(shown), grid.size) if len(shown) > 2 else None
+    # A window that has only begun would always look like a collapse.
+    begun = tuple(p for p in shown if p.end <= now)
+    spark = Series(title_of(subject.metric.name), begun, grid.size) if len(begun) > 1 else None
     return Counter(point.value, unit.write(point.value), point.start, point.end, point.final, change, spark), note
 
 

@@ -15,6 +15,7 @@ from tusk_platform.core.widgets import Empty, Panel
 from tusk_platform.errors import TuskError, Unavailable
 from tusk_platform.plan.nodes import Dashboard, Plan, Widget
 from tusk_platform.serving.answers import answer
+from tusk_platform.serving.choices import offers, showing
 from tusk_platform.serving.pages import Chosen, Pages
 from tusk_platform.serving.timeline import Desk, Kept, Warehouse
 from tusk_platform.units import MILLISECOND, SECOND
@@ -62,9 +63,14 @@ class Board:
         self._looked_at: dict[Hashable, int] = {}
         self._kept: dict[tuple[object, ...], Kept] = {}
 
+    def warm(self) -> None:
+        """Compute every dashboard once, so that the first page is quick."""
+        for dashboard in self.plan.dashboards:
+            self.snapshot(dashboard, {})
+
     def chosen(self, dashboard: Dashboard, query: Mapping[str, str]) -> Chosen:
         """The metrics picked on the page, as far as the widgets offer them."""
-        offered = {w.name: w.choices for w in dashboard.widgets}
+        offered = {w.name: offers(w) for w in dashboard.widgets}
         picked = {k.removeprefix("show."): v for k, v in query.items() if k.startswith("show.")}
         return {name: metric for name, metric in picked.items() if metric in offered.get(name, ())}
 
@@ -105,7 +111,7 @@ class Board:
 
     def _compute(self, dashboard: Dashboard, chosen: Chosen, now: int, stamp: Hashable) -> Snapshot:
         desk = Desk(self.plan, self._warehouse, now, self._kept)
-        panels = tuple(_answered(_picked(w, chosen), desk) for w in dashboard.widgets)
+        panels = tuple(_answered(_picked(w, chosen, self.plan), desk) for w in dashboard.widgets)
         return self._snapshot(panels, chosen, now, stamp)
 
     def _snapshot(self, panels: tuple[Panel, ...], chosen: Chosen, now: int, stamp: Hashable) -> Snapshot:
@@ -120,8 +126,9 @@ class Board:
         return replace(self._snapshot(panels, chosen, now, None), trouble=trouble)
 
 
-def _picked(widget: Widget, chosen: Chosen) -> Widget:
-    return replace(widget, metric=chosen[widget.name]) if widget.name in chosen else widget
+def _picked(widget: Widget, chosen: Chosen, plan: Plan) -> Widget:
+    metric = chosen.get(widget.name, widget.metric)
+    return widget if metric == widget.metric else showing(widget, str(metric), plan)
 
 
 def _answered(widget: Widget, desk: Desk) -> Panel:

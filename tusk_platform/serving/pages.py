@@ -17,6 +17,7 @@ from tusk_platform.core.readings import title_of
 from tusk_platform.core.widgets import Alerts, Bars, Chart, Counter, Empty, Gauge, Panel, Rows
 from tusk_platform.plan.nodes import Dashboard, Plan
 from tusk_platform.serving.charts import draw, needle, spark
+from tusk_platform.serving.choices import offers
 from tusk_platform.serving.layout import spans
 from tusk_platform.serving.scales import local
 from tusk_platform.serving.wire import describe, written_time
@@ -86,7 +87,7 @@ class Pages:
             "note": panel.note,
             "demo": panel.demo,
             "metric": w.metric,
-            "choices": [(c, title_of(c)) for c in w.choices] if len(w.choices) > 1 else [],
+            "choices": [(c, title_of(c)) for c in offers(w)],
             "other_choices": others,
         }
         page = self._templates.get_template("panel.html")

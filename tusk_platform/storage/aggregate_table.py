@@ -132,14 +132,13 @@ def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False)
     upto = raw.transaction(transactions.batch(stream.name))
     if upto is None:
         return None
-    create(lake, plan, aggregate)
-    table = lake.open(aggregate.table)
     name = aggregate.name
-    seen = table.transaction(transactions.refreshed(name))
     state = {
         transactions.refreshed_generation(name): raw.transaction(transactions.generation(stream.name)) or 0,
         transactions.definition(name): definition(plan, aggregate),
     }
+    table = _opened(lake, plan, aggregate, state[transactions.definition(name)])
+    seen = table.transaction(transactions.refreshed(name))
     continues = seen is not None and seen <= upto and all(table.transaction(k) == v for k, v in state.items())
     return Begun(
         plan=plan,
@@ -150,6 +149,16 @@ def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False)
         whole=full or not continues,
         transactions={**state, transactions.refreshed(name): upto},
     )
+
+
+def _opened(lake: Tables, plan: Plan, aggregate: Aggregate, defined: int) -> Table:
+    """The table with the columns of this definition; one that was last written by it has them."""
+    if lake.exists(aggregate.table):
+        table = lake.open(aggregate.table)
+        if table.transaction(transactions.definition(aggregate.name)) == defined:
+            return table
+    create(lake, plan, aggregate)
+    return lake.open(aggregate.table)
 
 
 def bound(connection: DuckDBPyConnection, *, since: int, after: int, upto: int) -> None:
@@ -210,12 +219,15 @@ def commit(connection: DuckDBPyConnection, begun: Begun, *, old: str, now: int) 
     changed = updated.null_count
     stamp = pa.scalar(now, pa.int64()).cast(updated.type)
     rows = settled.set_column(settled.schema.get_field_index("updated_at"), "updated_at", updated.fill_null(stamp))
-    counted = connection.execute(f"select count(*) from {there}").fetchone()  # noqa: S608 - the table as SQL
-    if changed == 0 and counted == (rows.num_rows,):
+    if not changed and rows.num_rows == _count(connection, there):
         begun.table.append(_schema(begun).empty_table(), versions)
         return Done(0, 0, begun.upto, begun.since)
     begun.table.replace(rows.cast(_schema(begun)), _predicate(begun.since), versions)
     return Done(rows.num_rows, changed, begun.upto, begun.since)
+
+
+def _count(connection: DuckDBPyConnection, there: str) -> int:
+    return int(connection.execute(f"select count(*) from {there}").fetchall()[0][0])  # noqa: S608 - the table as SQL
 
 
 def _schema(begun: Begun) -> pa.Schema:

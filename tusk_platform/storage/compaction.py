@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tusk_platform.errors import Conflict
-from tusk_platform.storage.handle import DataFile, Handle
+from tusk_platform.storage.handle import DataFile
 from tusk_platform.storage.lake import Lake
 
 # A file of this size is read at full speed and never rewritten again.
@@ -71,11 +71,7 @@ def compact(lake: Lake, table: str, *, target: int = TARGET, fewest: int = FEWES
             break
         except Conflict:
             handle = lake.open(table)
-    return Compacted(before, _count(handle), rewritten)
-
-
-def _count(handle: Handle) -> int:
-    return len(handle.files())
+    return Compacted(before, len(handle.files()), rewritten)
 
 
 def _in_order(group: Iterable[DataFile]) -> tuple[DataFile, ...]:

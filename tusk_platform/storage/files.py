@@ -84,6 +84,11 @@ class Folder:
             with suppress(OSError):
                 self.files.delete_file(path)
 
+    def forget(self, paths: Iterable[str]) -> None:
+        """Delete the files of a commit that was not made, except where one that timed out may be made yet."""
+        if self.local is not None:
+            self.discard(paths)
+
 
 def write(folder: Folder, layout: Layout, rows: pa.Table) -> list[AddAction]:
     """Data files with these rows, one or more for each partition; complete or, on an error, gone again."""

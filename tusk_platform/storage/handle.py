@@ -67,6 +67,7 @@ class Handle:
         self._known: dict[str, int | None] = {}
         # Whether the handle may have seen commits of others that its reader has not.
         self._doubtful = False
+        self._refusal = ""
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._load()
 
@@ -88,6 +89,7 @@ class Handle:
             except DeltaError:
                 # It is read from the log, which may have been shortened beyond this handle meanwhile.
                 self._doubtful = True
+                self._load()
                 self._check()
                 self._known[app] = self.delta.transaction_version(app)
         return self._known[app]
@@ -137,24 +139,21 @@ class Handle:
         Conflict when another commit that removes files was first; appenders are not disturbed.
         """
         with explained(f"compacting {self.name}"):
-            merged = write_file(
-                self.folder, self.layout, dict(files[0].partition), self._pieces([f.path for f in files]), new=False
-            )
+            fragments = {fragment.path: fragment for fragment in self._dataset(None).get_fragments()}
+            if not all(f.path in fragments for f in files):
+                raise self._rewritten()
+            pieces = self._pieces([fragments[f.path] for f in files])
+            merged = write_file(self.folder, self.layout, dict(files[0].partition), pieces, new=False)
             reach("in_compaction")
         replaced = {f.path for f in files}
         actions: list[AddAction | RemoveAction] = [*(_removed(f, data_change=False) for f in files), merged]
         for _ in range(_ATTEMPTS):
-            try:
-                self._try(actions, {})
-            except STORE_ERRORS as error:
-                if self._landed(error, actions):
-                    break
-                if not replaced <= {f.path for f in self.files()}:
-                    self.folder.discard([merged.path])
-                    raise Conflict(f"{self.name} was rewritten by another process meanwhile") from error
-            else:
+            if self._made(actions, {}):
+                return
+            if not replaced <= {f.path for f in self.files()}:
                 break
-        self._advance({})
+        self.folder.forget([merged.path])
+        raise self._rewritten()
 
     def _load(self) -> None:
         with explained(f"opening {self.name}"):
@@ -173,6 +172,9 @@ class Handle:
             codec=self._codec,
         )
 
+    def _rewritten(self) -> Conflict:
+        return Conflict(f"{self.name} was rewritten by another process meanwhile")
+
     def _write(self, rows: pa.Table) -> list[AddAction]:
         return write(self.folder, self.layout, self.layout.conform(rows, self.name))
 
@@ -188,51 +190,51 @@ class Handle:
                     return
                 if actions:
                     reach("inside_write")
-            try:
-                self._try(actions, transactions)
-            except STORE_ERRORS as error:
-                if not self._landed(error, actions):
-                    time.sleep(0.01 * attempt)
-                    continue
-            self._advance(transactions)
-            return
-        raise Unavailable(f"writing to {self.name}: other writers were first {_ATTEMPTS} times in a row")
+            if self._made(actions, transactions):
+                return
+            time.sleep(0.01 * attempt)
+        raise Unavailable(f"writing to {self.name}: {self._refusal} ({_ATTEMPTS} attempts)")
 
-    def _try(self, actions: Actions, transactions: Mapping[str, int]) -> None:
+    def _made(self, actions: Actions, transactions: Mapping[str, int]) -> bool:
+        """Whether the commit was accepted, and if not, the handle at the newest version for the next attempt.
+
+        Conflict where another writer changed what was read here, Unavailable where the store failed.
+        """
         versions = dict(transactions)
         if any(isinstance(action, RemoveAction) for action in actions):
             versions[REWRITES] = self.version + 1
         clean = None if (self.version + 1) % _CLEAN_EVERY == 0 else False
-        self.delta.create_write_transaction(
-            list(actions),
-            "append",
-            self._delta_schema,
-            list(self.layout.partitions),
-            commit_properties=CommitProperties(app_transactions=[Transaction(a, v) for a, v in versions.items()]),
-            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=clean),
-        )
+        try:
+            self.delta.create_write_transaction(
+                list(actions),
+                "append",
+                self._delta_schema,
+                list(self.layout.partitions),
+                commit_properties=CommitProperties(app_transactions=[Transaction(a, v) for a, v in versions.items()]),
+                post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=clean),
+            )
+        except STORE_ERRORS as error:
+            if not self._landed(error, actions):
+                return False
+        self._advance(transactions)
+        return True
 
     def _landed(self, error: Exception, actions: Actions) -> bool:
-        """After a failed commit: whether it was made all the same (a checkpoint after it may be what failed).
-
-        Conflict where another writer changed what was read here, Unavailable where the store failed.
-        """
+        """After a failed commit: whether it was made all the same. A checkpoint after it may be what failed."""
         added = [action.path for action in actions if isinstance(action, AddAction)]
         # From here on the handle stands at a commit that its reader may not know: _check decides before the next one.
         self._doubtful = True
-        try:
-            self._load()
-        except Unavailable as unreadable:
-            raise unreadable from error
+        self._refusal = reason(error)
+        self._load()
         if added and added[0] in {f.path for f in self.files()}:
             return True
         if self._changed():
-            self.folder.discard(added)
+            self.folder.forget(added)
             raise Conflict(f"another writer was first in {self.name}; read its position again") from error
-        # delta-rs speaks for itself where others were first or the log was shortened; for the store by OSError.
+        # delta-rs speaks for itself where others were first or the log was shortened, and for the store by OSError.
         if isinstance(error, OSError):
-            self.folder.discard(added)
-            raise Unavailable(f"writing to {self.name}: {reason(error)}") from error
+            self.folder.forget(added)
+            raise Unavailable(f"writing to {self.name}: {self._refusal}") from error
         return False
 
     def _advance(self, transactions: Mapping[str, int]) -> None:
@@ -252,11 +254,9 @@ class Handle:
 
     def _check(self) -> None:
         """Conflict if the handle has moved past a commit that changed what its reader knows."""
-        if self._doubtful:
-            self._load()
-            if self._changed():
-                raise Conflict(f"another writer was first in {self.name}; read its position again")
-            self._doubtful = False
+        if self._doubtful and self._changed():
+            raise Conflict(f"another writer was first in {self.name}; read its position again")
+        self._doubtful = False
 
     def _changed(self) -> bool:
         return any(self.delta.transaction_version(app) != version for app, version in self._known.items())
@@ -308,13 +308,12 @@ class Handle:
         except (duckdb.ParserException, duckdb.BinderException, duckdb.ConversionException) as error:
             raise UsageError(f"rows of {self.name} cannot be chosen by this condition: {reason(error)}") from error
 
-    def _pieces(self, paths: Sequence[str]) -> Iterator[pa.Table]:
+    def _pieces(self, fragments: Sequence[pa_dataset.Fragment]) -> Iterator[pa.Table]:
         """The rows of some files, in pieces of a row group."""
-        fragments = {f.path: f for f in self._dataset(None).get_fragments()}
         waiting: list[pa.Table] = []
         rows = 0
-        for path in paths:
-            for batch in fragments[path].to_batches(schema=self.schema, batch_size=ROW_GROUP):
+        for fragment in fragments:
+            for batch in fragment.to_batches(schema=self.schema, batch_size=ROW_GROUP):
                 waiting.append(pa.table(batch).cast(self.schema))
                 rows += batch.num_rows
                 if rows >= ROW_GROUP:

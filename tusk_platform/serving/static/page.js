@@ -21,7 +21,13 @@ function showTip(plot, index) {
   values.forEach((value, i) => {
     const bold = document.createElement("b");
     bold.textContent = value;
-    tip.append(bold, values.length > 1 ? ` ${names[i]}` : "", document.createElement("br"));
+    if (values.length > 1) {
+      const swatch = document.createElement("i");
+      swatch.className = `colour-${i % 6}`;
+      tip.append(swatch, bold, ` ${names[i]}`, document.createElement("br"));
+    } else {
+      tip.append(bold, document.createElement("br"));
+    }
   });
   const when = document.createElement("span");
   when.textContent = row.querySelector("th").textContent + (row.lastElementChild.textContent === "open" ? " · still open" : "");
