@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tusk_platform.errors import ConfigError, Problem, UsageError
+from tusk_platform.errors import ConfigError, Problem, Unavailable, UsageError
 from tusk_platform.generate import dbt_project, expectations
 from tusk_platform.plan.drafts import Draft, Fragment
 from tusk_platform.plan.nodes import Inactive, Plan
@@ -62,10 +62,12 @@ def compile_text(text: str, file: str) -> Compiled:
     """The plan of a config's text. Never raises for a mistake in it."""
     document = parse(text, file)
     validated = validate(document)
-    problems = list(validated.problems)
+    place = Place(validated.spans, os.environ)
+    fragments = tuple(_lower(validated, place))
+    problems = [*validated.problems, *_unusable_variables(validated, place)]
     draft = Draft(
         file=file,
-        fragments=tuple(_lower(validated)),
+        fragments=fragments,
         spans=validated.spans.value,
         timezone=validated.top.timezone,
         demo=validated.top.demo,
@@ -98,8 +100,7 @@ def load_plan(path: Path) -> Plan:
     return compiled.plan
 
 
-def _lower(validated: Validated) -> list[Fragment]:
-    place = Place(validated.spans, os.environ)
+def _lower(validated: Validated, place: Place) -> list[Fragment]:
     fragments = [lower(validated.sections[name], place) for name, lower in LOWER.items() if name in validated.sections]
     rest = [
         Inactive(name, "this section is checked, but not carried out yet")
@@ -109,13 +110,22 @@ def _lower(validated: Validated) -> list[Fragment]:
     return [*fragments, Fragment(inactive=tuple(rest))]
 
 
+def _unusable_variables(validated: Validated, place: Place) -> list[Problem]:
+    return [
+        Problem(use.span, use.key, place.unusable[use.variable], "set it to what the key takes, or unset it")
+        for use in validated.environment
+        if use.variable in place.unusable
+    ]
+
+
 def _missing_variables(plan: Plan) -> list[Problem]:
     return [
         Problem(
             use.span,
             use.key,
             f"environment variable `{use.variable}` is not set",
-            f'needed by `{use.key}` when it runs; set it, or give a default: `@env({use.variable}, "...")`',
+            f"needed by `{use.key}` when it runs; set it, or, unless it is a secret, give a default: "
+            f'`@env({use.variable}, "...")`',
             "warning",
         )
         for use in plan.environment
@@ -134,23 +144,31 @@ def build(plan: Plan, home: Home, folder: Path) -> Path:
     """Write the generated projects under ``build/<fingerprint>`` and make it the current build.
 
     ``folder`` is the config's: dbt models and suites of the user's own stand in it. The build appears whole or not at
-    all; one that is there already is used as it is.
+    all; one that is there already is used as it is. Unavailable where the folder cannot be written.
     """
     projects = _projects(plan, folder, home="../../..")
-    name = f"{fingerprint(plan)}-{_digest(projects)}"
-    target = home.build / name
-    if not target.exists():
-        scratch = home.build / f".{name}.{uuid.uuid4().hex[:8]}"
+    target = home.build / f"{fingerprint(plan)}-{_digest(projects)}"
+    try:
+        if not target.exists():
+            _write_build(target, plan, projects)
+        _point(home.current, target)
+    except OSError as error:
+        raise Unavailable(f"writing the generated projects to {home.build}: {error}") from error
+    return target
+
+
+def _write_build(target: Path, plan: Plan, projects: tuple[Project, ...]) -> None:
+    scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    try:
         for project in projects:
             _write_project(scratch / project.name, project)
         (scratch / "plan.json").write_text(json.dumps(as_json(plan), indent=2) + "\n")
-        try:
-            scratch.rename(target)
-        except OSError:
-            # Another process built the same plan first; its folder has the same bytes.
-            shutil.rmtree(scratch, ignore_errors=True)
-    _point(home.current, target)
-    return target
+        scratch.rename(target)
+    except OSError:
+        shutil.rmtree(scratch, ignore_errors=True)
+        # Another process may have built the same plan first; its folder has the same bytes.
+        if not target.exists():
+            raise
 
 
 @dataclass(frozen=True, slots=True)

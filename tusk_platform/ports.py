@@ -132,6 +132,29 @@ class Publisher(Protocol):
         ...
 
 
+@runtime_checkable
+class Inspector(Protocol):
+    """A source adapter that can compare what is outside with the config, changing nothing."""
+
+    def inspect(self, stream: Stream, context: SourceContext) -> tuple[str, ...]:
+        """The differences, a sentence each; Unavailable or UsageError where it cannot be reached or is refused."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A source adapter whose own keys can be listed: ``options`` is their schema, fields with descriptions."""
+
+    options: type[Any]
+
+
+@runtime_checkable
+class Waiting(Protocol):
+    """A source adapter that checks its keys but reads nothing yet; ``not_yet`` says so, and what is read instead."""
+
+    not_yet: str
+
+
 class Engine(Protocol):
     """What computes aggregates: dbt on DuckDB, or another."""
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tusk_platform.core import transactions
 from tusk_platform.errors import Conflict
@@ -23,6 +23,7 @@ TABLE = "raw.events"
 SCHEMA = pa.schema([("_offset", pa.int64()), ("_batch", pa.int64()), ("_status", pa.string())])
 POSITION = transactions.position("events", "0")
 BATCH = transactions.batch("events")
+SETTINGS = settings(max_examples=20, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class Writer:
@@ -141,13 +142,8 @@ class TwoWriters(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TwoWriters.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-)
-
-
-class TestTwoWriters(TwoWriters.TestCase):  # type: ignore[misc]  # hypothesis makes this class
-    """Run by pytest."""
+def test_two_writers_in_any_order_double_and_lose_nothing() -> None:
+    run_state_machine_as_test(TwoWriters, settings=SETTINGS)
 
 
 def test_writers_and_compaction_at_the_same_time_lose_and_double_nothing(tmp_path: Path) -> None:

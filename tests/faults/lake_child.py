@@ -42,6 +42,16 @@ def append(root: str, limit: str, *counts: str) -> str:
     return "\n".join(said)
 
 
+def main(command: str, *arguments: str) -> str:
+    """Do what the command line says."""
+    match command:
+        case "compact":
+            return compact_table(*arguments)
+        case "publish":
+            return publish(*arguments)
+        case _:
+            return append(*arguments)
+
+
 if __name__ == "__main__":
-    chosen = {"compact": compact_table, "publish": publish, "append": append}[sys.argv[1]]
-    sys.stdout.write(chosen(*sys.argv[2:]) + "\n")
+    sys.stdout.write(main(*sys.argv[1:]) + "\n")

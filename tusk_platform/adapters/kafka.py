@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.ports import SourceContext
+from tusk_platform.storage.faultpoints import reach
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message, Producer
@@ -208,6 +209,7 @@ def send(topic: Topic, context: SourceContext, events: Iterable[bytes], codec: C
             break
         delivered.append(0)
         _send(producer, topic.name, event, partial(heard, len(delivered) - 1))
+    reach("in_publish")
     producer.flush(_DELIVERED + ANSWER)
     lost = [i for i, mark in enumerate(delivered, start=1) if not mark]
     if lost:

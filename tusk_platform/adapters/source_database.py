@@ -48,6 +48,8 @@ class DatabaseAdapter:
     replay: bool = False
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    options = DatabaseOptions
+    not_yet = "reading from a database is not carried out yet; without `connections.database` the embedded log is read"
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream."""
@@ -55,10 +57,7 @@ class DatabaseAdapter:
 
     def open(self, stream: Stream, context: SourceContext) -> Source:  # noqa: ARG002 - the contract's
         """Always Unavailable: see the message."""
-        raise Unavailable(
-            f"stream `{stream.name}`: reading from a database is not carried out yet; "
-            "without `connections.database` the embedded log is read"
-        )
+        raise Unavailable(f"stream `{stream.name}`: {self.not_yet}")
 
 
 adapter = DatabaseAdapter()

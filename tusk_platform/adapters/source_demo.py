@@ -72,6 +72,7 @@ class DemoAdapter:
     replay: bool = False
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    options = DemoOptions
 
     def __init__(self, now: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
         self.now = now

@@ -211,6 +211,7 @@ class FileAdapter:
     replay: bool = True
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    options = FileOptions
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream, the format filled in."""

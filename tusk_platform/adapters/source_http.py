@@ -25,6 +25,7 @@ class HttpAdapter:
     replay: bool = False
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    options = HttpOptions
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream."""

@@ -360,6 +360,7 @@ class KafkaAdapter:
     replay: bool = False
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    options = KafkaOptions
     inspect = staticmethod(inspect)
     publish = staticmethod(publish)
 

@@ -42,6 +42,8 @@ class MqttAdapter:
     replay: bool = False
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = (("topic", "string"), ("value", "double"))
+    options = MqttOptions
+    not_yet = "reading from an MQTT broker is not carried out yet; without `connections.mqtt` the embedded log is read"
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream."""
@@ -49,10 +51,7 @@ class MqttAdapter:
 
     def open(self, stream: Stream, context: SourceContext) -> Source:  # noqa: ARG002 - the contract's
         """Always Unavailable: see the message."""
-        raise Unavailable(
-            f"stream `{stream.name}`: reading from an MQTT broker is not carried out yet; "
-            "without `connections.mqtt` the embedded log is read"
-        )
+        raise Unavailable(f"stream `{stream.name}`: {self.not_yet}")
 
 
 adapter = MqttAdapter()

@@ -59,6 +59,11 @@ class PrometheusAdapter:
         ("value", "double"),
         ("labels", "json"),
     )
+    options = PrometheusOptions
+    not_yet = (
+        "reading from a Prometheus server is not carried out yet; "
+        "without `connections.prometheus` this machine's own metrics are read"
+    )
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream; short names of metrics become those of their series."""
@@ -66,10 +71,7 @@ class PrometheusAdapter:
 
     def open(self, stream: Stream, context: SourceContext) -> Source:  # noqa: ARG002 - the contract's
         """Always Unavailable: see the message."""
-        raise Unavailable(
-            f"stream `{stream.name}`: reading from a Prometheus server is not carried out yet; "
-            "without `connections.prometheus` this machine's own metrics are read"
-        )
+        raise Unavailable(f"stream `{stream.name}`: {self.not_yet}")
 
 
 adapter = PrometheusAdapter()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tusk_platform.cli.output import ConfigOption, JsonOption, say, say_json, warn
+from tusk_platform.cli.output import ConfigOption, JsonOption, progress, say, say_json, warn
 from tusk_platform.cli.plan_page import plan_page
-from tusk_platform.compile import compile_file, load_plan, stale_files, write_files
+from tusk_platform.compile import Compiled, compile_file, load_plan, stale_files, write_files
 from tusk_platform.errors import ConfigError, Problem, UsageError
 from tusk_platform.plan.page import as_json
 from tusk_platform.runtime.environment import config_path
 from tusk_platform.tsk.parser import parse
 from tusk_platform.tsk.values import plain
 
+Connect = Annotated[
+    bool, typer.Option("--connect", help="Also try the connections, and take a variable that is not set as a mistake.")
+]
 Files = Annotated[list[Path] | None, typer.Argument(help="Files; the config where none is given.")]
 
 
@@ -27,11 +31,17 @@ def register(app: typer.Typer) -> None:
     app.command("generate", hidden=True)(generate)
 
 
-def check(files: Files = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - an option
+def check(
+    files: Files = None,
+    connect: Connect = False,  # noqa: FBT002 - an option
+    config: ConfigOption = None,
+    as_json: JsonOption = False,  # noqa: FBT002 - an option
+) -> None:
     """Parse, validate and resolve: every mistake at once, with its line and what would be right."""
     problems: list[Problem] = []
     for file in files or [config_path(config)]:
-        problems += compile_file(_shown(file)).problems
+        compiled = compile_file(_shown(file))
+        problems += _connected(compiled, file, quiet=as_json) if connect else compiled.problems
     errors = sum(p.severity == "error" for p in problems)
     if as_json:
         say_json([p.as_json() for p in problems])
@@ -42,6 +52,23 @@ def check(files: Files = None, config: ConfigOption = None, as_json: JsonOption 
         mistakes = f"{errors} mistake{'' if errors == 1 else 's'}"
         say(f"{mistakes}, {warnings} warning{'' if warnings == 1 else 's'}" if problems else "all is well")
     raise typer.Exit(1 if errors else 0)
+
+
+def _connected(compiled: Compiled, file: Path, *, quiet: bool) -> list[Problem]:
+    """A file's problems and those of its connections; without its variables nothing would run."""
+    variables = {use.span for use in compiled.plan.environment}
+    problems = [replace(p, severity="error") if p.span in variables else p for p in compiled.problems]
+    if compiled.errors:
+        return problems
+    from tusk_platform.runtime.connections import try_connections
+
+    with progress("trying the connections"):
+        found = try_connections(compiled.plan, file.absolute())
+    if not quiet:
+        say(f"connections tried: {', '.join(found.tried) or 'none'}")
+        if found.untried:
+            say(f"not tried: {', '.join(found.untried)} (no stream can ask through them yet)")
+    return sorted([*problems, *found.problems], key=lambda p: (p.span, p.path))
 
 
 def parse_files(

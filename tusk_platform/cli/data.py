@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tusk_platform.cli.output import ConfigOption, JsonOption, json_value, progress, say, say_json, table, warn
-from tusk_platform.errors import UsageError, nearest
+from tusk_platform.errors import Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.runtime.environment import config_path
 
@@ -99,7 +99,10 @@ def publish(
     total = 0
     with progress(f"publishing to {stream}"):
         for lines in _grouped(_lines(file)):
-            publish_events(platform, node, lines)
+            try:
+                publish_events(platform, node, lines)
+            except Unavailable as error:
+                raise Unavailable(f"{error}; the {total} events before these were published") from error
             total += len(lines)
     if as_json:
         say_json({"stream": stream, "published": total})

@@ -6,9 +6,6 @@ import time
 from typing import Final
 
 import dagster as dg
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from sqlalchemy import delete, func, select
 
 KEEP_SECONDS: Final = 7 * 86_400
 _AT_ONCE: Final = 5_000
@@ -16,6 +13,11 @@ _AT_ONCE: Final = 5_000
 
 def forget_old_events(instance: dg.DagsterInstance, keep_seconds: int = KEEP_SECONDS) -> int:
     """Delete run-less materializations older than a week, some thousands at a time, never an asset's newest one."""
+    # With these modules come sqlalchemy and alembic: a second that loading the definitions need not take.
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable  # noqa: PLC0415
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage  # noqa: PLC0415
+    from sqlalchemy import delete, func, select  # noqa: PLC0415
+
     storage = instance.event_log_storage
     storage = getattr(storage, "_storage", storage)
     if not isinstance(storage, SqlEventLogStorage):

@@ -63,7 +63,8 @@ def _stream(
 ) -> Stream:
     columns = r.columns[s.name]
     cleansing = next((f.cleansing for f in r.draft.fragments if f.cleansing), None)
-    connected = s.facts.connection is None or s.facts.connection in {c.name for c in connections}
+    # What has a stand-in and needs no connection (pushed events) is always read through the stand-in.
+    connected = s.facts.connection in {c.name for c in connections} if s.facts.connection else not s.facts.stand_in
     adapter = s.source if connected else (s.facts.stand_in or s.source)
     windows = [_span(a.window) + a.allowed_lateness for a in aggregates if a.stream == s.name]
     dedup = columns.dedup_key()

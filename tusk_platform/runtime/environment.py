@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tusk_platform.errors import Unavailable
-from tusk_platform.plan.nodes import Connection
+from tusk_platform.plan.nodes import Connection, Plan, Stream
+from tusk_platform.ports import SourceContext
 from tusk_platform.storage.home import Home
 
 
@@ -27,6 +28,17 @@ def connection_values(connection: Connection) -> dict[str, Any]:
     """A connection's values with its ``@env`` references filled in; Unavailable names a variable that is not set."""
     values: dict[str, Any] = _filled(connection.values, connection.origin.key)
     return values
+
+
+def source_context(plan: Plan, stream: Stream, config: Path, home: Home) -> SourceContext:
+    """What a stream's adapter may use; Unavailable where its connection lacks a variable."""
+    named = next((c for c in plan.connections if c.name == stream.connection), None)
+    return SourceContext(
+        connection=connection_values(named) if named else {},
+        config_folder=config.parent,
+        log_folder=home.log,
+        parallelism=plan.runtime.parallelism,
+    )
 
 
 def _filled(value: Any, key: str) -> Any:  # noqa: ANN401 - any config value

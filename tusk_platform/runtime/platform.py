@@ -14,7 +14,7 @@ from tusk_platform.core.schema import aggregate_schema, raw_schema
 from tusk_platform.jobs.validate import QUALITY_TABLE, quality_schema
 from tusk_platform.plan.nodes import Plan, Stream
 from tusk_platform.ports import Engine, Quality, Source, SourceContext, find, source_adapter
-from tusk_platform.runtime.environment import connection_values, home_of
+from tusk_platform.runtime.environment import home_of, source_context
 from tusk_platform.storage.derive import deriver
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
@@ -49,13 +49,7 @@ class Platform:
 
     def context(self, stream: Stream) -> SourceContext:
         """What the stream's adapter may use."""
-        named = next((c for c in self.plan.connections if c.name == stream.connection), None)
-        return SourceContext(
-            connection=connection_values(named) if named else {},
-            config_folder=self.config.parent,
-            log_folder=self.home.log,
-            parallelism=self.plan.runtime.parallelism,
-        )
+        return source_context(self.plan, stream, self.config, self.home)
 
     def deriver(self, stream: Stream) -> Derive | None:
         """What computes the stream's derived columns, None where it has none."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from tusk_platform.plan.drafts import Fragment
-from tusk_platform.plan.nodes import Connection
+from tusk_platform.plan.nodes import Connection, Inactive
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import (
     AtLeastOne,
@@ -21,6 +21,9 @@ from tusk_platform.sections.fields import (
     wrong,
 )
 from tusk_platform.sections.place import Place
+
+# What something connects to today.
+_CARRIED_OUT: Final = frozenset({"kafka"})
 
 Port = Annotated[int | EnvReference, whole(1, 65_535)]
 DatabaseAddress = Annotated[str | EnvReference, address("postgresql", "postgres")]
@@ -255,5 +258,10 @@ def lower(section: Connections, place: Place) -> Fragment:
     """The connections said, secrets by reference only."""
     said = section.model_dump(mode="json", exclude_none=True)
     return Fragment(
-        connections=tuple(Connection(name, values, place.at("connections", name)) for name, values in said.items())
+        connections=tuple(Connection(name, values, place.at("connections", name)) for name, values in said.items()),
+        inactive=tuple(
+            Inactive(f"connections.{name}", "checked, but nothing connects to it yet")
+            for name in said
+            if name not in _CARRIED_OUT
+        ),
     )

@@ -106,6 +106,7 @@ def lower(section: DataQualityConfig, place: Place) -> Fragment:
     cleansing = section.data_cleansing
     waiting = {
         "data_cleansing.outlier_detection": cleansing.outlier_detection,
+        "data_cleansing.outlier_threshold": "outlier_threshold" in cleansing.model_fields_set,
         "data_cleansing.missing_data_handling": cleansing.missing_data_handling != "none",
         "audit_trail": section.audit_trail.enabled,
     }

@@ -10,6 +10,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, RootModel, ValidationInfo, field_validator
 
 from tusk_platform.plan.drafts import DashboardDraft, Fragment, WidgetDraft
+from tusk_platform.plan.nodes import Inactive
+from tusk_platform.plan.shown import ALERT_SOURCES, NO_ALERTS
 from tusk_platform.sections.block import Block, less_than, only_with
 from tusk_platform.sections.fields import (
     AtLeastOne,
@@ -84,7 +86,9 @@ class Widget(Block):
         default=None, description="The span of one point; not said: the aggregate's window.", examples=["5 minutes"]
     )
     thresholds: Thresholds | None = Field(
-        default=None, description="Bands of colour, and threshold alerts.", examples=[{"warning": 70, "critical": 90}]
+        default=None,
+        description="Bands of colour, and bounds for `threshold_alerts`.",
+        examples=[{"warning": 70, "critical": 90}],
     )
     severity_levels: AtLeastOne[Severity] = Field(
         default=("info", "warning", "critical"),
@@ -154,7 +158,22 @@ class LiveDashboards(RootModel[Mapping[Name, LiveDashboard]]):
 
 def lower(section: LiveDashboards, place: Place) -> Fragment:
     """A page for each dashboard of the section."""
-    return Fragment(dashboards=tuple(_page(name, d, place) for name, d in section.root.items()))
+    return Fragment(
+        dashboards=tuple(_page(name, d, place) for name, d in section.root.items()),
+        inactive=tuple(
+            Inactive(f"live_dashboards.{name}.widgets.{widget}.{key}", NO_ALERTS)
+            for name, d in section.root.items()
+            for widget, w in d.widgets.items()
+            for key in _waiting(w)
+        ),
+    )
+
+
+def _waiting(w: Widget) -> list[str]:
+    """Keys of a widget that say something of alerts."""
+    if w.type != "alert_panel" and w.data_source not in ALERT_SOURCES:
+        return []
+    return ["data_source", *(key for key in ("severity_levels", "max_alerts") if key in w.model_fields_set)]
 
 
 def _page(name: str, d: LiveDashboard, place: Place) -> DashboardDraft:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tusk_platform.errors import Span
@@ -15,10 +15,11 @@ T = TypeVar("T", int, float, str)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What lowering needs beside the section itself."""
+    """What lowering needs beside the section itself. ``unusable`` says by variable what is wrong with its text."""
 
     spans: Callable[[str], Span]
     environment: Mapping[str, str]
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def at(self, *path: str) -> Origin:
         """The origin of the node under a key."""
@@ -26,8 +27,13 @@ class Place:
         return Origin(key, self.spans(key))
 
     def settle(self, value: T | EnvReference, otherwise: T) -> T:
-        """A number or text with its ``@env`` filled in; ``otherwise`` where the variable is not set."""
-        return settled(value, self.environment, otherwise)
+        """A number or text with its ``@env`` filled in; ``otherwise`` where the variable is not set or of no use."""
+        try:
+            return settled(value, self.environment, otherwise)
+        except ValueError as error:
+            if isinstance(value, EnvReference):
+                self.unusable[value.variable] = str(error)
+            return otherwise
 
     def number(self, value: float | EnvReference | None) -> float | None:
         """A bound with its ``@env`` filled in, None where there is none."""
@@ -35,4 +41,4 @@ class Place:
             return None
         if isinstance(value, EnvReference) and value.settle(self.environment) is None:
             return None
-        return settled(value, self.environment, 0.0)
+        return self.settle(value, 0.0)

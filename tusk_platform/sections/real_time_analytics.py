@@ -9,11 +9,12 @@ from pydantic import Field
 
 from tusk_platform.plan.drafts import AggregateDraft, DashboardDraft, Fragment, MetricDraft
 from tusk_platform.plan.nodes import Inactive, Tumbling
+from tusk_platform.plan.shown import NO_ALERTS
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import AtLeastOne, Duration, Name, Several
 from tusk_platform.sections.place import Place
 from tusk_platform.sections.saas import SERVICES
-from tusk_platform.sections.streams import SourceName, StreamKeys, stream_draft
+from tusk_platform.sections.streams import SourceName, StreamKeys, not_yet, stream_draft
 from tusk_platform.sections.thresholds import Thresholds
 from tusk_platform.units import SECOND
 
@@ -114,17 +115,27 @@ def lower(section: RealTimeAnalytics, place: Place) -> Fragment:
             Inactive(f"{key}.processing_pipelines.{name}.{what}", "checked, but not carried out yet")
             for name, p in section.processing_pipelines.items()
             for what, on in (
-                ("alerting_rules", p.alerting_rules.anomaly_detection or p.alerting_rules.threshold_alerts),
+                ("alerting_rules", _watches(p.alerting_rules)),
                 ("sla_monitoring", p.sla_monitoring),
+                ("sla", p.sla),
             )
             if on
         )
         + tuple(
-            Inactive(f"{key}.data_streams.{name}", f"streams from {s.source} are not carried out yet")
+            Inactive(f"{key}.data_streams.{name}", reason)
             for name, s in section.data_streams.items()
-            if s.source in SERVICES
+            if (reason := not_yet(s.source))
+        )
+        + tuple(
+            Inactive(f"{key}.dashboards.{name}.alerting", NO_ALERTS)
+            for name, d in section.dashboards.items()
+            if d.alerting
         ),
     )
+
+
+def _watches(rules: AlertingRules) -> bool:
+    return rules.anomaly_detection or rules.threshold_alerts or bool(rules.thresholds)
 
 
 def _pipeline(name: str, p: Pipeline, place: Place) -> AggregateDraft:

@@ -212,6 +212,14 @@ class StreamKeys(Block):
         return replace(e, hint=near or "; ".join(part for part in (e.hint, every) if part))
 
 
+def not_yet(source: str) -> str:
+    """Why nothing is read from a source yet; nothing where it is."""
+    if source in SERVICES:
+        return f"streams from {source} are not carried out yet"
+    adapter = ports.source_adapter(source)
+    return adapter.not_yet if isinstance(adapter, ports.Waiting) else ""
+
+
 def stream_draft(name: str, keys: StreamKeys, source: str, origin: Origin) -> StreamDraft:
     """What a stream's keys say, with what its source says of itself."""
     options = dict(keys.options)

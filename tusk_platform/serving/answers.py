@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from tusk_platform.core.formats import Unit
 from tusk_platform.core.readings import bars, bucket_size, gauge, title_of, trend, unit_of
 from tusk_platform.core.widgets import Alerts, Body, Chart, Counter, Empty, Panel, Series, Trend
-from tusk_platform.plan.nodes import Aggregate, Session, Sliding, Stream, Tumbling, Widget
+from tusk_platform.plan.nodes import Aggregate, Session, Sliding, Tumbling, Widget
 from tusk_platform.serving.listings import rows_of
 from tusk_platform.serving.questions import Asked, newest_of_series, two_parts
 from tusk_platform.serving.scales import clock_span, local
+from tusk_platform.serving.silence import no_events, no_samples, nothing_counts, nothing_in_range, past
 from tusk_platform.serving.subjects import Subject, subject_of
 from tusk_platform.serving.timeline import Desk, grid_of, points, timeline
 from tusk_platform.units import DAY, HOUR, MINUTE, spell
@@ -32,7 +33,7 @@ def answer(widget: Widget, desk: Desk) -> Panel:
     state = desk.warehouse.state(subject.stream)
     panel = Panel(widget, title, Empty(""), unit=unit, demo=state.demo)
     if state.batch is None:
-        return replace(panel, body=_no_events(subject.stream))
+        return replace(panel, body=no_events(subject.stream))
     match widget.type:
         case "counter":
             body, note = _counter(widget, subject, desk, unit)
@@ -60,14 +61,14 @@ def _counter(widget: Widget, subject: Subject, desk: Desk, unit: Unit) -> tuple[
     if not shown:
         newest = desk.warehouse.newest(subject.stream)
         if newest is None:
-            return _no_events(subject.stream), ""
+            return no_events(subject.stream), ""
         if newest >= grid.step(last, -_SPARK_WINDOWS):
-            return _nothing_counts(subject), ""
+            return nothing_counts(subject.stream, subject.metric), ""
         start = grid.floor(newest)
         values = timeline(desk, asked, grid.step(start, -_SPARK_WINDOWS), grid.step(start), stored=subject.stored)
         shown = [p for p in points(values, asked, "") if p.value is not None]
         if not shown:
-            return _nothing_counts(subject), ""
+            return nothing_counts(subject.stream, subject.metric), ""
     point = shown[-1]
     change = _trend(subject, asked, desk, (point.start, point.end), now) if widget.trend else None
     zone = ZoneInfo(desk.plan.runtime.timezone)
@@ -112,7 +113,7 @@ def _trend(subject: Subject, asked: Asked, desk: Desk, window: tuple[int, int], 
 def _newest(subject: Subject, desk: Desk, unit: Unit) -> tuple[Body, str]:
     found = _newest_sample(subject, desk)
     if found is None:
-        return _no_samples(subject), ""
+        return no_samples(subject.stream, str(subject.long)), ""
     value, at = found
     note = f"as of {local(at, ZoneInfo(desk.plan.runtime.timezone)):%H:%M:%S}"
     spark = None
@@ -126,11 +127,10 @@ def _newest(subject: Subject, desk: Desk, unit: Unit) -> tuple[Body, str]:
 
 
 def _newest_sample(subject: Subject, desk: Desk) -> tuple[float, int] | None:
-    """The newest value of a series of a long stream, and its time; near the present first, because that is cheap."""
+    """The newest value of a series of a long stream, and its time; none where the last day had none."""
     now = desk.moment(subject.stream)
-    for span in (HOUR, None):
-        start = now - span if span else 0
-        rows = desk.warehouse.events(subject.stream, start, now + HOUR)
+    for span in (HOUR, DAY):
+        rows = desk.warehouse.events(subject.stream, now - span, now + HOUR)
         found = desk.warehouse.rows(newest_of_series(subject.aggregate, rows))
         if found and found[0][1] is not None:
             return float(found[0][0]), int(found[0][1])
@@ -149,11 +149,13 @@ def _chart(widget: Widget, subject: Subject, desk: Desk) -> tuple[Body, str]:
     series = [Series(part or title_of(subject.metric.name), points(values, asked, part), step) for part in parts]
     series = [s for s in series if any(p.value is not None for p in s.points)]
     if not series:
-        return _nothing_in_range(widget, subject, desk), ""
+        return nothing_in_range(widget, subject.stream, desk), ""
     first = min(s.points[0].start for s in series)
     shift = asked.grid.step(start) - start
     begin = max(start, min(first, end - _LEAST_STEPS * shift))
-    note = f"last {_past(widget.time_range)}, every {_past(step)}"
+    note = f"last {past(widget.time_range)}, every {past(step)}"
+    if len(totals) > len(series):
+        note += f" · the largest {len(series)} of {len(totals)}"
     if begin > start + 2 * shift:
         zone = ZoneInfo(desk.plan.runtime.timezone)
         note += f" · data since {local(first, zone):%-d %b, %H:%M}"
@@ -192,12 +194,12 @@ def _bars(widget: Widget, subject: Subject, desk: Desk, unit: Unit) -> tuple[Bod
         zone = ZoneInfo(desk.plan.runtime.timezone)
         shown = points(values, asked, "")[-8:]
         groups = [(clock_span(p.start, p.end, zone, today=desk.now), p.value) for p in shown]
-        return (bars(groups, unit) if groups else _nothing_in_range(widget, subject, desk)), ""
+        return (bars(groups, unit) if groups else nothing_in_range(widget, subject.stream, desk)), ""
     totals = timeline(desk, subject.asked(None, by), start, end, stored=subject.stored)
     groups = [(part, value) for (_, part), (value, _) in totals.items()]
     if not groups:
-        return _nothing_in_range(widget, subject, desk), ""
-    return bars(groups, unit), f"by {title_of(by).lower()}, last {_past(widget.time_range)}"
+        return nothing_in_range(widget, subject.stream, desk), ""
+    return bars(groups, unit), f"by {title_of(by).lower()}, last {past(widget.time_range)}"
 
 
 def _gauge(widget: Widget, subject: Subject, desk: Desk, unit: Unit) -> tuple[Body, str]:
@@ -205,43 +207,10 @@ def _gauge(widget: Widget, subject: Subject, desk: Desk, unit: Unit) -> tuple[Bo
     if subject.long:
         found = _newest_sample(subject, desk)
         if found is None:
-            return _no_samples(subject), ""
+            return no_samples(subject.stream, str(subject.long)), ""
         value, at = found
         age = desk.now - at
         late = f", {spell(age // MINUTE * MINUTE)} ago" if age >= 2 * MINUTE and not subject.stream.replay else ""
         return gauge(value, widget, unit, at), f"as of {local(at, zone):%H:%M:%S}{late}"
     body, note = _counter(widget, subject, desk, unit)
     return (gauge(body.value, widget, unit, body.end) if isinstance(body, Counter) else body), note
-
-
-def _no_events(stream: Stream) -> Empty:
-    if stream.adapter == "log":
-        return Empty(
-            "No events yet", "Send some, or give it a connection:", f"tusk publish {stream.name} events.ndjson"
-        )
-    return Empty(
-        "No events yet", f"Nothing was read from its source ({stream.source}) so far:", f"tusk ingest {stream.name}"
-    )
-
-
-def _no_samples(subject: Subject) -> Empty:
-    return Empty(f"No samples of {subject.long}", "See which series the stream holds:",
-                 f"tusk sql 'select distinct metric from clean.{subject.stream.name}'")  # noqa: S608  # fmt: skip
-
-
-def _nothing_counts(subject: Subject) -> Empty:
-    return Empty("No window has a value yet", f"{subject.stream.name} has events, but none that counts for "
-                 f"{title_of(subject.metric.name).lower()}.")  # fmt: skip
-
-
-def _nothing_in_range(widget: Widget, subject: Subject, desk: Desk) -> Empty:
-    newest = desk.warehouse.newest(subject.stream)
-    if newest is None:
-        return _no_events(subject.stream)
-    at = local(newest, ZoneInfo(desk.plan.runtime.timezone))
-    return Empty(f"Nothing in the last {_past(widget.time_range)}", f"The newest event is of {at:%-d %b %Y, %H:%M}.")
-
-
-def _past(span: int) -> str:
-    """A span as one says it after "last" or "every": ``24 hours``, ``hour``, ``5 minutes``."""
-    return "24 hours" if span == DAY else spell(span).removeprefix("1 ")

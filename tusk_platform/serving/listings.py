@@ -14,7 +14,7 @@ from tusk_platform.core.widgets import Body, Empty, Rows
 from tusk_platform.plan.nodes import Aggregate, Metric, Stream
 from tusk_platform.serving.scales import local
 from tusk_platform.serving.timeline import Desk
-from tusk_platform.units import HOUR, spell
+from tusk_platform.units import DAY, HOUR, spell
 
 MOST_ROWS: Final = 50
 _MOST_COLUMNS: Final = 8
@@ -48,10 +48,12 @@ def _windows(desk: Desk, aggregate: Aggregate) -> tuple[Body, str]:
 
 def _events(desk: Desk, stream: Stream) -> tuple[Body, str]:
     names = [c.name for c in stream.columns if c.name != stream.event_time][: _MOST_COLUMNS - 1]
-    now = desk.moment(stream)
+    newest = desk.warehouse.newest(stream)
     found: list[tuple[Any, ...]] = []
-    for start in (now - HOUR, 0):
-        rows = desk.warehouse.events(stream, start, now + HOUR)
+    for span in (HOUR, DAY):
+        if newest is None:
+            break
+        rows = desk.warehouse.events(stream, newest - span, newest + 1)
         found = desk.warehouse.rows(
             f"select _event_time, {', '.join(map(quoted, names))} from {rows} as event "  # noqa: S608
             f"order by _event_time desc, _batch desc, _offset desc limit {MOST_ROWS}"

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from tusk_platform.errors import TuskError, nearest
 from tusk_platform.plan.nodes import Plan, Stream
 from tusk_platform.serving.bodies import Bounds, Unacceptable, collected, split
+from tusk_platform.serving.silence import PUSHED
 from tusk_platform.storage.log import EventLog
 
 # More unread events than this and the sender is asked to wait: a reader that is down must not fill the disk.
@@ -64,7 +65,7 @@ class Receiver:
         if name not in self.plan.stream_names:
             raise Unacceptable(404, f"there is no stream `{name}`", nearest(name, self.plan.stream_names))
         stream = self.plan.stream(name)
-        if stream.adapter == "log":
+        if stream.adapter in PUSHED:
             return stream
         if stream.connection:
             raise Unacceptable(409, f"`{name}` is read from its own {stream.source}", f"publish there: {stream.source}")
@@ -73,7 +74,7 @@ class Receiver:
 
     def waiting(self, stream: Stream) -> int | None:
         """Events in the log that ingest has not read; None where the stream has no log."""
-        if stream.adapter != "log":
+        if stream.adapter not in PUSHED:
             return None
         log = self._log(stream)
         return max(0, log.end() - max(self._position(stream), log.start()))

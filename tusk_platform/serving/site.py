@@ -20,6 +20,7 @@ from tusk_platform.serving.guard import HEADERS
 from tusk_platform.serving.live import MOST_LISTENERS, news
 from tusk_platform.serving.pages import StreamRow
 from tusk_platform.serving.receiver import Receiver
+from tusk_platform.serving.silence import next_step
 from tusk_platform.serving.wire import as_json, written_time
 
 _FRESH: Final[Mapping[str, str]] = {"cache-control": "no-store"}
@@ -173,7 +174,6 @@ class Site:
         ok, quarantined = self._warehouse.counts(stream)
         newest = self._warehouse.newest(stream)
         waiting = self._receiver.waiting(stream)
-        pushed = stream.adapter == "log"
         standing_in = {"log": "embedded log", "host": "this machine"}.get(stream.adapter, "")
         return StreamRow(
             name=stream.name,
@@ -185,5 +185,5 @@ class Site:
             troubled=quarantined > 0,
             waiting=NOTHING if waiting is None else count(waiting),
             newest=None if newest is None else self._board.pages.day(newest, now),
-            command=f"tusk publish {stream.name} events.ndjson" if pushed else f"tusk ingest {stream.name}",
+            command=next_step(stream),
         )

@@ -158,7 +158,9 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("begin immediate")
     try:
         yield
+        connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        # Where the disk is full SQLite has rolled back by itself, and saying so again would hide why.
+        if connection.in_transaction:
+            connection.execute("rollback")
         raise
-    connection.execute("commit")

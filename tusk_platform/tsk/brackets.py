@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from tusk_platform.tsk.source import MOST_PROBLEMS, Source, Trouble
+from tusk_platform.tsk.source import MOST_PROBLEMS, Source, Trouble, shown
 from tusk_platform.tsk.tokens import CLOSER_OF, CLOSERS, SIGNS, Kind, Token
 from tusk_platform.tsk.words import KEY
 
@@ -160,7 +160,7 @@ class Pairing:
         if before.kind == "end":
             where = "at the end of the file"
         elif before.line == opener.line:
-            where = f"before `{before.value or before.kind}`"
+            where = f"before `{shown(before.value, 24) or before.kind}`"
         hint = f"put `{kinds}` {where}" if len(kinds) <= 8 else f"close them {where}"
         self.complain(Trouble(opener.start, opener.end, f"this `{opener.kind}` is never closed", hint))
         self._missing = (opener.line, kinds, len(self.troubles))

@@ -235,7 +235,7 @@ PREDICATES: dict[str, Callable[[Row], bool]] = {
     "kind = 'a' and number < 0": lambda row: row[1] == "a" and row[0] is not None and row[0] < 0,
     "kind is distinct from 'b'": lambda row: row[1] != "b",
     "number = number": lambda row: row[0] is not None,
-    "false": lambda row: row == ("never", "never"),
+    "number > 9": lambda row: row[0] is not None and row[0] > 9,
 }
 
 

@@ -64,7 +64,7 @@ class Writer:
         plain_key = re.fullmatch(r"\w[\w-]*", key)
         if plain_key and self.pick("bare", "quoted") == "bare":
             return key
-        return self.text(key).replace('"""', '"') if "\n" not in key else self.text(key)
+        return self.text(key)
 
     def value(self, value: Any) -> str:  # noqa: ANN401 - what JSON can hold
         if isinstance(value, dict):

@@ -1,0 +1,58 @@
+"""Rows of one data file chosen by a condition in SQL: how many there are, and those that are left without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from tusk_platform.errors import Unavailable, UsageError
+from tusk_platform.storage.failures import reason
+from tusk_platform.storage.files import ROW_GROUP
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pa_dataset
+
+_MISTAKES = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException)
+
+
+class Chooser:
+    """One condition, asked of one file after another; ``table`` is what errors call it."""
+
+    def __init__(self, table: str, predicate: str) -> None:
+        self._table = table
+        self._predicate = predicate
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": "false",
+            "python_enable_replacements": "false",
+            "threads": "1",
+        }
+        self._engine = duckdb.connect(config=settings)
+        self._engine.execute("set timezone = 'UTC'")
+
+    def count(self, rows: pa_dataset.Dataset) -> tuple[int, int]:
+        """How many rows there are, and how many of them match."""
+        sql = f"select count(*), count(*) filter ({self._predicate}) from stored"  # noqa: S608 - the caller's condition
+        total, matching = self._ask(rows, sql).fetchall()[0]
+        return int(total), int(matching)
+
+    def rest(self, rows: pa_dataset.Dataset) -> Iterator[pa.Table]:
+        """The rows that do not match, in pieces of a row group."""
+        sql = f"select * from stored where ({self._predicate}) is not true"  # noqa: S608 - the caller's condition
+        for batch in self._ask(rows, sql).to_arrow_reader(ROW_GROUP):
+            yield pa.Table.from_batches([batch])
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine.close()
+
+    def _ask(self, rows: pa_dataset.Dataset, sql: str) -> duckdb.DuckDBPyConnection:
+        self._engine.register("stored", rows)
+        try:
+            return self._engine.execute(sql)
+        except _MISTAKES as error:
+            raise UsageError(f"rows of {self._table} cannot be chosen by this condition: {reason(error)}") from error
+        except duckdb.Error as error:
+            raise Unavailable(f"reading {self._table}: {reason(error)}") from error
