@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from tusk_platform.errors import ConfigError, Problem, Unavailable, UsageError
 from tusk_platform.generate import dbt_project, expectations
+from tusk_platform.generate.reference import reference
 from tusk_platform.plan.drafts import Draft, Fragment
 from tusk_platform.plan.nodes import Inactive, Plan
 from tusk_platform.plan.page import as_json, fingerprint
@@ -43,6 +44,10 @@ LOWER: Final[Mapping[str, Callable[[Any, Place], Fragment]]] = {
     "live_dashboards": live_dashboards.lower,
     "data_quality_config": data_quality_config.lower,
 }
+
+
+# The config with every key, in a checkout: what it says of each of them goes into the reference.
+_EVERY_KEY: Final = Path(__file__).resolve().parents[1] / "docs" / "every_key.tsk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +261,16 @@ def stale_files(plan: Plan, folder: Path) -> dict[Path, str | None]:
         there = [f for g in generated for f in ([root / g] if (root / g).is_file() else sorted((root / g).rglob("*")))]
         stale |= {f: None for f in there if f.is_file() and f not in wanted}
         stale |= {f: t for f, t in wanted.items() if not f.exists() or f.read_text(encoding="utf-8") != t}
+    page = folder / "docs" / "reference.md"
+    if _EVERY_KEY.is_file() and page.parent.resolve() == _EVERY_KEY.parent:
+        text = reference_page(_EVERY_KEY)
+        stale |= {} if page.exists() and page.read_text(encoding="utf-8") == text else {page: text}
     return stale
+
+
+def reference_page(every_key: Path) -> str:
+    """The reference of the config; what is carried out of it is what the plan of a config with every key says."""
+    return reference({i.key: i.reason for i in compile_file(every_key).plan.inactive})
 
 
 def write_files(texts: Mapping[Path, str | None]) -> None:

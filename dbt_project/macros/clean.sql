@@ -4,12 +4,12 @@
   Bounded by three variables that the materialization sets: `since` (event time, microseconds), `after` and `upto`
   (raw batches), so that the rows read, the earliest window they touch and the batch recorded are of one snapshot.
   `key` and `horizon`: of rows with equal key columns, none of them null, at most `horizon` microseconds apart in event
-  time, the first to arrive counts. Earlier copies are looked for before `since` too: a window function or join over the
-  view `clean.<stream>` would read all history instead.
+  time, the first to arrive counts. Earlier copies are looked for before `since` too; a join over the view
+  `clean.<stream>` would read all history instead. Not materialized: that would read every column.
 -#}
 {% macro clean(stream, key=[], horizon=0) -%}
 {%- if key -%}
-with candidate as (
+with candidate as not materialized (
     {{ arrived(stream, horizon) | indent(4) }}
 )
 select later.*
@@ -26,7 +26,7 @@ where later._event_time >= make_timestamptz(getvariable('since'))
 {%- endmacro %}
 
 {% macro arrived(stream, before=0) -%}
-select *
+select * exclude (_extra, _reason, _payload)
 from {{ source('raw', stream) }}
 where _status = 'ok'
     and _batch > getvariable('after')

@@ -72,7 +72,7 @@ from (
     microsecond. -#}
 {% macro local_days(events, days, every, offset, lateness, timezone) -%}
 {%- set origin = '1970-01-05' if every % 7 == 0 else '1970-01-01' -%}
-with event as (
+with event as not materialized (
     select *, date_diff('day', date '{{ origin }}', {{ local_date(offset, timezone) }}) as _day
     from (
         {{ events | indent(8) }}

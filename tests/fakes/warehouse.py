@@ -65,6 +65,11 @@ class FakeWarehouse:
             f"select epoch_us(min(_event_time)) from {stream.table} where _status = 'ok' and _batch > {batch}"
         )
 
+    def held(self, stream: Stream) -> int | None:
+        """From when on events are in memory."""
+        recent = self._followed(stream)
+        return recent.floor if recent else None
+
     def newest(self, stream: Stream) -> int | None:
         """The greatest event time."""
         return self._one(f"select epoch_us(max(_event_time)) from {stream.table} where _status = 'ok'")

@@ -51,7 +51,8 @@ class Scene:
 
     def take(self, count: int) -> Items:
         """The next events, late, repeated and broken ones among them, not written anywhere yet."""
-        items = list(islice(self.stream, count))
+        # A line of a file has no white space at its ends.
+        items = [(p, replace(e, payload=e.payload.strip())) for p, e in islice(self.stream, count)]
         self.known |= {event.payload: event for _, event in items}
         return items
 
@@ -101,7 +102,7 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = PATIENCE) -
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def kill(process: subprocess.Popen[bytes]) -> int:

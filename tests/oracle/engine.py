@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from bisect import bisect_left
@@ -160,6 +161,7 @@ def _local(time: int, zone: ZoneInfo) -> date:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time)).astimezone(zone).date()
 
 
+@functools.cache
 def midnight(day: date, zone: ZoneInfo) -> int:
     """The first instant of a local date: searched second by second, because midnight may be skipped or come twice."""
     noon = int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.oracle.compare import assert_same
 from tests.oracle.engine import Event, Key, Row, rows
@@ -25,6 +26,8 @@ from tests.oracle.quick import QuickEngine
 from tusk_platform.plan.nodes import Plan, Session
 from tusk_platform.units import HOUR, SECOND
 
+FEW_EXAMPLES = settings(max_examples=6, deadline=None)
+MANY_EXAMPLES = settings(max_examples=100, deadline=None)
 SHORT = {"tumbling": plan(*TUMBLING), "sliding": plan(*SLIDING), "session": plan(*SESSIONS)}
 DENSE = plan(
     aggregate("long", Session(6 * SECOND, 20 * SECOND)),
@@ -59,27 +62,50 @@ def assert_kept(before: dict[Key, Row], after: dict[Key, Row], now: int) -> None
         assert row["updated_at"] == (old["updated_at"] if old and same else now), key
 
 
+def check(the_plan: Plan, history: list[Batch]) -> None:
+    """One history through a new engine."""
+    engine = QuickEngine(the_plan)
+    replay(engine, history, the_plan)
+    engine.close()
+
+
 @pytest.mark.parametrize("kind", SHORT)
-@settings(max_examples=25, deadline=None)
+@FEW_EXAMPLES
 @given(history=histories(120))
 def test_every_refresh_equals_the_oracle(kind: str, history: list[Batch]) -> None:
-    engine = QuickEngine(SHORT[kind])
-    replay(engine, history, SHORT[kind])
-    engine.close()
+    check(SHORT[kind], history)
 
 
-@settings(max_examples=40, deadline=None)
+@FEW_EXAMPLES
 @given(history=dense(80))
 def test_long_sessions_are_cut_where_the_oracle_cuts(history: list[Batch]) -> None:
-    engine = QuickEngine(DENSE)
-    replay(engine, history, DENSE)
-    engine.close()
+    check(DENSE, history)
 
 
 @pytest.mark.parametrize("zone", ZONES)
-@settings(max_examples=15, deadline=None)
+@FEW_EXAMPLES
 @given(history=histories(300, HOUR, most=10))
 def test_days_begin_at_local_midnight(zone: str, history: list[Batch]) -> None:
-    engine = QuickEngine(LONG[zone])
-    replay(engine, history, LONG[zone])
-    engine.close()
+    check(LONG[zone], history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SHORT)
+@MANY_EXAMPLES
+@given(history=histories(120, users=3))
+def test_many_histories_equal_the_oracle(kind: str, history: list[Batch]) -> None:
+    check(SHORT[kind], history)
+
+
+@pytest.mark.slow
+@MANY_EXAMPLES
+@given(zone=st.sampled_from(ZONES), history=histories(300, HOUR))
+def test_many_histories_of_days_equal_the_oracle(zone: str, history: list[Batch]) -> None:
+    check(LONG[zone], history)
+
+
+@pytest.mark.slow
+@MANY_EXAMPLES
+@given(history=dense(120))
+def test_many_long_sessions_equal_the_oracle(history: list[Batch]) -> None:
+    check(DENSE, history)

@@ -33,7 +33,7 @@ METRIC_NAMES: Final = {
 }
 _PERCENT_METRICS: Final = frozenset({"cpu_usage", "memory_usage", "disk_usage"})
 ALERT_SOURCES: Final = frozenset({"anomaly_detection", "alerts", "anomalies"})
-NO_ALERTS: Final = "the panel stays empty: alerts are not carried out yet"
+NO_ALERTS: Final = "alert panels stay empty: alerts are not carried out yet"
 
 Format = Literal["number", "currency", "percent", "duration", "bytes"]
 

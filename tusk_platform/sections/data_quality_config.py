@@ -53,7 +53,7 @@ class ValidationRules(Rules):
     )
     per_stream: Mapping[Name, Rules] = Field(
         default_factory=dict,
-        description="Rules of single streams, in place of the common ones.",
+        description="Rules of single streams, beside the common ones; for the same column they win.",
         examples=[{"system_metrics": {"required_fields": ["metric", "value"]}}],
     )
 

@@ -81,7 +81,10 @@ SourceName = Annotated[str, Parsed(_source)]
 
 
 class StreamKeys(Block):
-    """What any stream may say of its events. ``options`` are the keys of its source, checked by it."""
+    """What any stream may say of its events.
+
+    ``options`` are the keys of its source, checked by it.
+    """
 
     source_key: ClassVar[str] = "source"
 

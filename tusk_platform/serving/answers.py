@@ -76,7 +76,7 @@ def _counter(widget: Widget, subject: Subject, desk: Desk, unit: Unit) -> tuple[
     note = span if point.final or point.end <= now else f"{span}, so far"
     # A window that has only begun would always look like a collapse.
     begun = tuple(p for p in shown if p.end <= now)
-    spark = Series(title_of(subject.metric.name), begun, grid.size) if len(begun) > 1 else None
+    spark = Series(title_of(subject.metric.name), begun, grid.size) if len(begun) > 3 else None
     return Counter(point.value, unit.write(point.value), point.start, point.end, point.final, change, spark), note
 
 
@@ -158,7 +158,9 @@ def _chart(widget: Widget, subject: Subject, desk: Desk) -> tuple[Body, str]:
         note += f" · the largest {len(series)} of {len(totals)}"
     if begin > start + 2 * shift:
         zone = ZoneInfo(desk.plan.runtime.timezone)
-        note += f" · data since {local(first, zone):%-d %b, %H:%M}"
+        since = local(first, zone)
+        today = since.date() == local(desk.now, zone).date()
+        note += " · data since " + since.strftime("%H:%M" if today else "%-d %b, %H:%M")
     return Chart(tuple(series), begin, end), note
 
 

@@ -15,6 +15,8 @@ from tusk_platform.units import DAY, WEEK
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_EARLIEST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LATEST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +74,6 @@ class Grid:
 
 
 def instant(micros: int) -> str:
-    """SQL literal of an instant; a literal, so that DuckDB can skip files by their statistics."""
-    return f"timestamptz '{(_EPOCH + timedelta(microseconds=micros)).isoformat(sep=' ', timespec='microseconds')}'"
+    """SQL literal of an instant, a literal so that DuckDB can skip rows by statistics; the calendar's ends bound it."""
+    within = max(_EARLIEST, min(micros, _LATEST))
+    return f"timestamptz '{(_EPOCH + timedelta(microseconds=within)).isoformat(sep=' ', timespec='microseconds')}'"

@@ -1,8 +1,8 @@
 """A metric over time, exact to the newest event: windows as far as they are computed, events from there on.
 
-Windows are refreshed only so often. What arrived since is added from the events themselves, for the newest windows.
-Where windows do not add up (an average over groups, a distinct count), all comes from the events, and what was already
-computed is kept until a newer event touches it.
+Windows are refreshed only so often; what arrived since is added from the events themselves. Where windows do not add up
+(an average over groups, a distinct count), all comes from the events, and what was already computed is kept until a
+newer event touches it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from tusk_platform.core.formats import Number
 from tusk_platform.core.widgets import Point
 from tusk_platform.plan.nodes import Aggregate, Function, Plan, Session, Sliding, Stream
 from tusk_platform.serving.buckets import Grid
 from tusk_platform.serving.questions import Asked, adds_up, from_events, from_windows, window_grid
-
-# Events are read anew for so many of the newest windows at most; rows that came later wait for the next refresh.
-_LIVE_WINDOWS: Final = 3
 
 Key = tuple[int, str]
 Values = dict[Key, tuple[Number | None, bool]]
@@ -56,6 +53,10 @@ class Warehouse(Protocol):
 
     def touched(self, stream: Stream, batch: int) -> int | None:
         """The least event time of good rows newer than a batch; None where there is none."""
+        ...
+
+    def held(self, stream: Stream) -> int | None:
+        """The event time from which on events are at hand; None where all are equally far."""
         ...
 
     def newest(self, stream: Stream) -> int | None:
@@ -139,8 +140,12 @@ def _cut(desk: Desk, aggregate: Aggregate, stream: Stream, state: StreamState, s
         return end
     grid = window_grid(aggregate, desk.plan.runtime.timezone)
     reach = aggregate.window.size - aggregate.window.slide if isinstance(aggregate.window, Sliding) else 0
-    live = grid.step(grid.floor(min(desk.moment(stream), end - 1)), 1 - _LIVE_WINDOWS) - reach
-    return max(start, min(end, max(grid.floor(touched - reach), live)))
+    # What came too late to be at hand waits for the next refresh.
+    held = desk.warehouse.held(stream)
+    first = grid.floor(touched - reach)
+    if held is not None and first < held:
+        first = grid.step(grid.floor(held - 1))
+    return max(start, min(end, first))
 
 
 def _from_events(desk: Desk, asked: Asked, stream: Stream, start: int, end: int) -> Values:

@@ -132,6 +132,12 @@ class LakeWarehouse:
             recent = self._recent.get(stream.name)
             return recent.touched(batch) if recent is not None else None
 
+    def held(self, stream: Stream) -> int | None:
+        """The event time from which on the stream's events are in memory; None where none are."""
+        with self._lock:
+            recent = self._recent.get(stream.name)
+            return recent.floor if recent is not None else None
+
     def newest(self, stream: Stream) -> int | None:
         """The greatest event time of good rows; to the millisecond where no page reads the stream's events."""
         with self._lock:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from importlib import metadata
 
 import pytest
 
@@ -18,12 +16,6 @@ from tusk_platform.tsk.parser import parse
 OWN_NAMES = re.compile(r"real_time_aggregations\.\w+\.metrics|.*\.data_types|analytics_data_sources")
 JARGON = re.compile(r"pydantic|https?://errors|\bInput should\b|\bstr\b|\bint\b|\bdict\b|NoneType|<class")
 EVERY_LEAF = pytest.mark.parametrize("leaf", leaves(), ids=lambda leaf: leaf.path)
-
-
-@pytest.fixture(autouse=True)
-def _installed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is installed does not change meanwhile, and looking takes longer than all the rest."""
-    monkeypatch.setattr(metadata, "entry_points", functools.cache(metadata.entry_points))
 
 
 def wrong_values(leaf: Leaf) -> tuple[str, ...]:

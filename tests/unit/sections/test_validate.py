@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,12 +25,6 @@ from tusk_platform.sections.stream_processing import SessionWindow, SlidingWindo
 from tusk_platform.sections.validate import SECTIONS, Validated, validate
 from tusk_platform.tsk.parser import parse
 from tusk_platform.units import DAY, MINUTE
-
-
-@pytest.fixture(autouse=True)
-def _installed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is installed does not change meanwhile, and looking takes longer than all the rest."""
-    monkeypatch.setattr(metadata, "entry_points", functools.cache(metadata.entry_points))
 
 
 def checked(text: str) -> Validated:
@@ -82,8 +75,8 @@ class StrangersAdapter:
 def strange(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stranger's adapter, installed."""
     installed = metadata.EntryPoint("strange", "tests.unit.sections.test_validate:adapter", "tusk.sources")
-    group = metadata.EntryPoints([*metadata.entry_points(group="tusk.sources"), installed])
-    monkeypatch.setattr(metadata, "entry_points", lambda **_: group)
+    known = {**ports._entry_points("sources"), "strange": installed}
+    monkeypatch.setattr(ports, "_entry_points", lambda _: known)
 
 
 adapter = StrangersAdapter()

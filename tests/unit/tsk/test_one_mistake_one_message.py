@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,3 +46,22 @@ def test_one_wrong_character_is_one_message(layout: Callable[[str], str]) -> Non
     assert sum(count > 1 for count in counts) <= allowed
     # In a query many characters may be missing or doubled without the language noticing.
     assert sum(count == 0 for count in counts) < len(counts) // 4
+
+
+def test_seven_mistakes_are_seven_messages() -> None:
+    file = Path(__file__).parents[2] / "golden" / "tsk" / "seven_mistakes.tsk"
+
+    assert len(parse(file.read_text(encoding="utf-8"), file.name).problems) == 7
+
+
+def test_mistakes_far_apart_do_not_hide_each_other() -> None:
+    choose = random.Random(5)
+    telling = [[text for text in misspelled(block) if parse(text, "p.tsk").problems] for block in BLOCKS]
+    counts = []
+    for _ in range(40):
+        wrong = set(choose.sample(range(len(BLOCKS)), 7))
+        blocks = [choose.choice(telling[i]) if i in wrong else block for i, block in enumerate(BLOCKS)]
+        counts.append(len(parse("\n".join(blocks), "p.tsk").problems))
+
+    # A brace missing in one block and one too many in another can make up for each other.
+    assert counts.count(7) >= 38

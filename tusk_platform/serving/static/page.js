@@ -178,4 +178,5 @@ function connect() {
   addEventListener("pageshow", (event) => event.persisted && open());
 }
 
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if (live) connect();
