@@ -15,8 +15,8 @@ from benchmarks.timing import in_turn, median_ratio
 
 ABOUT: Final = (
     "New processes, in turn with a peer that imports what none could do without. *Code location*: `import "
-    "tusk_platform.definitions` and all definitions of this repository's `platform.tsk`. *Check*: `tusk check` of the same "
-    "file, all problems found. The ratio is the median of the pairs' ratios; the seconds are medians."
+    "tusk_platform.definitions` and all definitions of this repository's `platform.tsk`. *Check*: `tusk check` of the "
+    "same file, all problems found. The ratio is the median of the pairs' ratios; the seconds are medians."
 )
 CONFIG: Final = Path(__file__).parents[1] / "platform.tsk"
 _DEFINITIONS: Final = (

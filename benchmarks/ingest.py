@@ -19,10 +19,10 @@ from tusk_platform.plan.nodes import Runtime
 from tusk_platform.storage.lake import Lake
 
 ABOUT: Final = (
-    "Events of eight columns as JSON through `jobs.ingest` with seven row rules from a source in memory: decoded, typed, "
-    "judged, stamped, committed with their position. The peer does `orjson.loads`, `pa.Table.from_pylist` and "
-    "`write_deltalake` with the same events in the same batches: no types, no verdicts, no positions. A stream that has "
-    "fallen behind is read in commits of 100,000 events, a stream of 10,000 events a second in commits of 10,000."
+    "Events of eight columns as JSON through `jobs.ingest` with seven row rules from a source in memory: decoded, "
+    "typed, judged, stamped, committed with their position. The peer does `orjson.loads`, `pa.Table.from_pylist` and "
+    "`write_deltalake` with the same events in the same batches: no types, no verdicts, no positions. A stream that "
+    "has fallen behind is read in commits of 100,000 events, a stream of 10,000 events a second in commits of 10,000."
 )
 # A bare append that costs half of what the whole border costs leaves little to gain.
 GOAL: Final = 0.5

@@ -19,10 +19,10 @@ from tusk_platform.storage.aggregate_table import RESULT, advance, begin, commit
 from tusk_platform.storage.duck import connect, scan
 
 ABOUT: Final = (
-    "Aggregates of five minutes, each time after a batch of 10,000 events, on a stream of two hours. The engine calls dbt "
-    "in its own process, its manifest kept; the peer runs the same compiled SQL, reads and commits the same table by the "
-    "same functions with as many threads, without dbt. The last two rows are the difference: what a refresh pays for "
-    "being a dbt run. Medians."
+    "Aggregates of five minutes, each time after a batch of 10,000 events, on a stream of two hours. The engine calls "
+    "dbt in its own process, its manifest kept; the peer runs the same compiled SQL, reads and commits the same table "
+    "by the same functions with as many threads, without dbt. The last two rows are the difference: what a refresh "
+    "pays for being a dbt run. Medians."
 )
 GOAL: Final = 3.0
 

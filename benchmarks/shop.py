@@ -28,7 +28,7 @@ COUNTRIES: Final = ("DE", "FR", "GB", "IN", "NO", "US")
 # Early on a day, so that sixteen hours of history lie in one partition, the worst case.
 BEGIN: Final = int(datetime(2026, 1, 5, 0, 30, tzinfo=UTC).timestamp()) * 1_000_000
 BATCH: Final = 10_000
-# A history has a batch a minute: of a million events the hour in which repeated ones are looked for is the smaller part.
+# A history has a batch a minute: the hour in which repeated events are looked for is the smaller part of a million.
 BATCH_SPAN: Final = MINUTE
 _DEVICES: Final = ("desktop", "mobile", "tablet")
 _KINDS: Final = ("view", "click", "buy")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,7 +17,9 @@ from tests.e2e.test_million_events import Event, events
 from tests.e2e.tusk import Answer, Tusk
 from tests.faults.feeds import Feed, Items, Place
 from tests.faults.verdict import STREAM, TABLE, Verdict, judge, positions_of, rows_of
+from tusk_platform.compile import load_plan
 from tusk_platform.core import transactions
+from tusk_platform.storage.duck import query
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
 
@@ -24,6 +27,18 @@ ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
 # What other tests do on the same machine must not make these fail.
 PATIENCE = 180.0
+
+
+class Starved(Tusk):
+    """The program where no file can grow beyond ``TUSK_TEST_BYTES``, which is what a full disk is to it."""
+
+    @property
+    def program(self) -> str:
+        """A script that sets the limit and becomes the program."""
+        script = self.folder / "starved"
+        script.write_text(f'#!/bin/sh\nexec prlimit --fsize="$TUSK_TEST_BYTES" {super().program} "$@"\n')
+        script.chmod(0o755)
+        return str(script)
 
 
 @dataclass(slots=True)
@@ -63,6 +78,26 @@ class Scene:
     def dying(self, fault: str) -> Tusk:
         """The program that is killed at the fault, ``name`` or ``name:n``."""
         return replace(self.tusk, environment={"TUSK_FAULT": fault})
+
+    def starved(self, limit: int) -> Tusk:
+        """The program where no file can grow beyond so many bytes."""
+        return Starved(self.tusk.folder, {"TUSK_TEST_BYTES": str(limit)})
+
+    def spool(self, name: str, count: int) -> str:
+        """A file of the next events, for `tusk publish`."""
+        path = self.tusk.folder / f"{name}.ndjson"
+        path.write_bytes(b"\n".join(event.payload for _, event in self.take(count)))
+        return str(path)
+
+    def counted(self) -> Counter[str]:
+        """How often each event counts."""
+        plan = load_plan(self.tusk.folder / "platform.tsk")
+        rows = query(self.lake, plan, "select event_id, count(*) as times from clean.orders group by all").to_pylist()
+        return Counter({row["event_id"]: row["times"] for row in rows})
+
+    def once(self) -> Counter[str]:
+        """How often each event that was ever taken should count, where all were published."""
+        return Counter({event.id: 1 for event in self.known.values() if not event.broken})
 
     def child(self, module: str, *arguments: str, fault: str = "") -> Answer:
         """A process of a duty that has no command; dead at the fault if there is one."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from tests.faults.conftest import Outcome, Record
 from tests.faults.scene import KILLED, Scene
-from tusk_platform.compile import load_plan
-from tusk_platform.storage.duck import query
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +60,7 @@ def test_publisher_killed_and_repeated_counts_every_event_once(scene: Scene, kil
     by_hand = 0
     for number in range(kills or 1):
         # Published a thousand at a time: killed in the first, second or third.
-        file = spool(scene, f"wave{number}", 2_500)
+        file = scene.spool(f"wave{number}", 2_500)
         killed = scene.dying(f"in_publish:{1 + (number + 1) % 3}").call("publish", "orders", file)
         assert killed.code == KILLED, killed.err
         by_hand += scene.tusk.call("publish", "orders", file).code != 0
@@ -74,26 +70,12 @@ def test_publisher_killed_and_repeated_counts_every_event_once(scene: Scene, kil
     record(Outcome(scene.feed.name, "in_publish", kills or 1, by_hand, verdict))
     assert verdict.fine, verdict
     assert told <= set(scene.feed.truth().values())
-    assert counted(scene) == Counter({e.id: 1 for e in scene.known.values() if not e.broken})
+    assert scene.counted() == scene.once()
     assert by_hand == 0
-
-
-def spool(scene: Scene, name: str, count: int) -> str:
-    """A file of the next events."""
-    path = scene.tusk.folder / f"{name}.ndjson"
-    path.write_bytes(b"\n".join(event.payload for _, event in scene.take(count)))
-    return str(path)
 
 
 def published(scene: Scene, name: str, count: int) -> set[bytes]:
     """Events that the program said it has published."""
-    answer = scene.tusk("publish", "orders", spool(scene, name, count), "--json").json()
+    answer = scene.tusk("publish", "orders", scene.spool(name, count), "--json").json()
     assert answer["published"] == count
     return set(scene.known)
-
-
-def counted(scene: Scene) -> Counter[str]:
-    """How often each event counts."""
-    plan = load_plan(scene.tusk.folder / "platform.tsk")
-    rows = query(scene.lake, plan, "select event_id, count(*) as times from clean.orders group by all").to_pylist()
-    return Counter({row["event_id"]: row["times"] for row in rows})

@@ -16,10 +16,20 @@ from tests.oracle.project import add, stored_rows
 from tests.oracle.quick import compiled_once
 from tusk_platform.errors import Conflict
 from tusk_platform.plan.nodes import Tumbling
-from tusk_platform.storage.aggregate_table import RESULT, Begun, Done, advance, begin, bound, commit
-from tusk_platform.storage.duck import connect, create_views, scan
+from tusk_platform.storage.aggregate_table import (
+    BEGINNING,
+    NO_BATCH,
+    RESULT,
+    Begun,
+    Done,
+    advance,
+    begin,
+    bound,
+    commit,
+)
+from tusk_platform.storage.duck import connect, scan
 from tusk_platform.storage.lake import Lake
-from tusk_platform.units import MINUTE, SECOND
+from tusk_platform.units import DAY, MINUTE, SECOND
 
 STREAM_ALONE = replace(STREAM, deduplicate=False)
 MINUTELY = aggregate("minutely", Tumbling(MINUTE))
@@ -71,12 +81,24 @@ def test_the_second_of_two_refreshes_is_refused(connection: duckdb.DuckDBPyConne
 def test_only_what_is_new_is_read_to_find_the_start(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     for batch in range(2, 12):
         add(lake, STREAM_ALONE, [event(batch * 60, batch)], batch)
-    create_views(connection, lake, PLAN, only=("raw.events",))
-    bound(connection, since=0, after=9, upto=10)
-    sql = f"explain analyze select min(window_start) from ({SQL})"
-    text = connection.execute(sql).fetchall()[0][1]
+    bound(connection, STREAM_ALONE, since=BEGINNING, after=9, upto=10)
 
-    assert re.findall(r"Scanning Files: (\d+)/(\d+)", text) == [("1", "11")]
+    assert files_read(connection, f"select min(window_start) from ({SQL})") == ("1", "11")
+
+
+def test_days_of_ingestion_long_before_are_not_opened(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    for batch in range(2, 32):
+        add(lake, STREAM_ALONE, [event(batch * DAY // SECOND, batch)], batch)
+    bound(connection, STREAM_ALONE, since=START + 30 * DAY, after=NO_BATCH, upto=31)
+
+    assert files_read(connection, SQL) == ("9", "31")
+
+
+def files_read(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, str]:
+    """How many of how many files a query opens."""
+    text = connection.execute(f"explain analyze {sql}").fetchall()[0][1]
+    [found] = re.findall(r"Scanning Files: (\d+)/(\d+)", text)
+    return found[0], found[1]
 
 
 def test_commits_are_made_only_for_batches_that_are_new(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from tusk_platform.orchestration.build import build_definitions
 from tusk_platform.orchestration.open import platform_at
 from tusk_platform.orchestration.specs import key_of
 from tusk_platform.orchestration.upkeep import forget_old_events
+from tusk_platform.runtime import steps
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.runtime.publishing import publish_events
 from tusk_platform.storage.duck import query
@@ -179,6 +183,23 @@ def test_held_stream_is_reported_and_not_read_twice(config: Path, platform: Plat
 
     assert answer.asset_events == []
     assert "somebody else" in answer.skip_message
+
+
+@pytest.mark.slow
+def test_materialize_waits_for_the_tick_in_hand(config: Path, platform: Platform) -> None:
+    publish(platform, event(1))
+    steps.perform(platform, steps.Step("raw", "orders"))
+    defs = build_definitions(config)
+    aggregate = defs.resolve_asset_graph().get(key_of("agg.by_country")).assets_def
+
+    with ThreadPoolExecutor() as pool, ExitStack() as tick_in_hand:
+        tick_in_hand.enter_context(hold(platform.home.leases, "refresh-orders", command="a tick"))
+        run = pool.submit(dg.materialize, [aggregate])
+        time.sleep(1)
+        assert not run.done()
+        tick_in_hand.close()
+
+        assert run.result(60).success
 
 
 @pytest.mark.slow

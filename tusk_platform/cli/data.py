@@ -32,13 +32,14 @@ def register(app: typer.Typer) -> None:
 
 def ingest(stream: str, once: Once = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - options
     """The micro-batch loop of one stream, without Dagster. It never refreshes aggregates."""
-    from tusk_platform.runtime.duties import ingest_stream, within
+    from tusk_platform.jobs.ingest import Until
+    from tusk_platform.runtime.duties import ingest_stream
     from tusk_platform.runtime.platform import open_platform
 
     platform = open_platform(config_path(config))
     node = find_stream(platform, stream)
     with progress(f"reading {stream}"):
-        report = ingest_stream(platform, node, within(platform, None, once=once), command=f"tusk ingest {stream}")
+        report = ingest_stream(platform, node, Until(once=once), command=f"tusk ingest {stream}")
     if as_json:
         say_json({
             "stream": report.stream,

@@ -185,7 +185,9 @@ def _sources() -> Iterable[str]:
         "`multi_source_analytics`, with its own keys.\n"
     )
     for name in sources():
-        yield from _source(name)
+        # What else is installed here is no part of the page.
+        if name in SERVICES or type(ports.source_adapter(name)).__module__.startswith("tusk_platform."):
+            yield from _source(name)
 
 
 def _source(name: str) -> Iterable[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Final
 
-from tusk_platform.errors import Unavailable
+from tusk_platform.errors import Held, Unavailable
 from tusk_platform.jobs.ingest import IngestReport, Until, ingest
 from tusk_platform.jobs.maintain import MaintainReport, maintain
 from tusk_platform.jobs.refresh import refresh
@@ -17,10 +20,13 @@ from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.lease import hold
 from tusk_platform.units import SECOND
 
+# Longer than a tick: whoever holds a lease has let go by then.
+_PATIENCE_SECONDS: Final = 60.0
 
-def within(platform: Platform, seconds: float | None, *, once: bool = False) -> Until:
-    """Until the seconds are over (None: never), the platform is being stopped or, ``once``, all is read."""
-    deadline = None if seconds is None else platform.clock() + round(seconds * SECOND)
+
+def within(platform: Platform, seconds: float, *, once: bool = False) -> Until:
+    """Until the seconds are over, the platform is being stopped or, ``once``, all is read."""
+    deadline = platform.clock() + round(seconds * SECOND)
     return Until(once=once, deadline=deadline, stopping=platform.home.stopping.exists)
 
 
@@ -40,13 +46,29 @@ def ingest_stream(platform: Platform, stream: Stream, until: Until, *, command: 
         )
 
 
+@contextmanager
+def _soon(platform: Platform, name: str, command: str) -> Iterator[None]:
+    """A lease for work that a person asked for: waits for whoever has it, who lets go within a tick."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(hold(platform.home.leases, name, command=command))
+                break
+            except Held:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.1)
+        yield
+
+
 def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str) -> tuple[RefreshResult, ...]:
     """The named aggregates brought up to date, whether they are due or not; an error of one raises Unavailable."""
     results: list[RefreshResult] = []
     for stream in platform.plan.streams:
         own = [a.name for a in platform.plan.aggregates_of(stream.name) if a.name in names]
         if own:
-            with hold(platform.home.leases, f"refresh-{stream.name}", command=command):
+            with _soon(platform, f"refresh-{stream.name}", command):
                 results += platform.engine().refresh(own)
     failed = [f"agg.{r.aggregate}: {r.error}" for r in results if r.error]
     if failed:
@@ -65,7 +87,7 @@ def refresh_due(platform: Platform, stream: Stream, until: Until, *, command: st
 
 def validate_stream(platform: Platform, stream: Stream, *, command: str) -> ValidateReport:
     """The expectation suite over everything new in a stream."""
-    with hold(platform.home.leases, f"validate-{stream.name}", command=command):
+    with _soon(platform, f"validate-{stream.name}", command):
         return validate(platform.plan, stream, platform.quality(), platform.lake, clock=platform.clock)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from tusk_platform.errors import UsageError, nearest
+from tusk_platform.jobs.ingest import Until
 from tusk_platform.jobs.show import dashboard_values
 from tusk_platform.plan.nodes import Plan
-from tusk_platform.runtime.duties import ingest_stream, refresh_aggregates, validate_stream, within
+from tusk_platform.runtime.duties import ingest_stream, refresh_aggregates, validate_stream
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.duck import query
 
@@ -84,7 +85,7 @@ def perform(platform: Platform, step: Step) -> dict[str, Any]:
 
 
 def _raw(platform: Platform, name: str) -> dict[str, Any]:
-    report = ingest_stream(platform, platform.plan.stream(name), within(platform, None, once=True), command=_COMMAND)
+    report = ingest_stream(platform, platform.plan.stream(name), Until(once=True), command=_COMMAND)
     return {
         "rows": report.rows,
         "quarantined": report.quarantined,

@@ -13,7 +13,8 @@ from tusk_platform.core import transactions
 from tusk_platform.core.catalog import definition
 from tusk_platform.core.schema import TIMESTAMP, aggregate_schema
 from tusk_platform.core.views import quoted
-from tusk_platform.plan.nodes import Aggregate, Plan, Session
+from tusk_platform.plan.nodes import Aggregate, Plan, Session, Stream
+from tusk_platform.units import DAY, WEEK
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,6 +30,8 @@ _SQL_TYPES: Final[dict[pa.DataType, str]] = {
     pa.date32(): "date",
     TIMESTAMP: "timestamptz",
 }
+# No event is let in that is much further ahead of its ingestion than this, even where less is allowed today.
+_AHEAD: Final = WEEK
 # Comes before every batch.
 NO_BATCH: Final = -1
 # Where the model's SQL leaves its rows.
@@ -161,11 +164,17 @@ def _opened(lake: Tables, plan: Plan, aggregate: Aggregate, defined: int) -> Tab
     return lake.open(aggregate.table)
 
 
-def bound(connection: DuckDBPyConnection, *, since: int, after: int, upto: int) -> None:
-    """Set what bounds the raw rows that a model reads: event time from, batches after and up to."""
+def bound(connection: DuckDBPyConnection, stream: Stream, *, since: int, after: int, upto: int) -> None:
+    """Set what bounds the raw rows that a model reads: event time from, batches after and up to, and days of ingestion.
+
+    Delta leaves no file out by a timestamp's greatest value, but whole partitions by their date.
+    """
+    ahead = stream.dedup_horizon + max(_AHEAD, stream.max_future + DAY)
+    day = moment(max(BEGINNING, since - ahead)).date()
     connection.execute(f"set variable since = {since:d}::bigint")
     connection.execute(f"set variable after = {after:d}::bigint")
     connection.execute(f"set variable upto = {upto:d}::bigint")
+    connection.execute(f"set variable ingested_from = date '{day}'")
 
 
 def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, old: str) -> Begun:
@@ -173,15 +182,16 @@ def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, old: str) ->
 
     ``sql`` is the model's: run over the new rows alone it shows the windows they count for. ``old``: the table as SQL.
     """
+    stream = begun.plan.stream(begun.aggregate.stream)
     if begun.whole:
         since: int | None = BEGINNING
     elif begun.behind:
-        bound(connection, since=BEGINNING, after=begun.seen, upto=begun.upto)
+        bound(connection, stream, since=BEGINNING, after=begun.seen, upto=begun.upto)
         since = connection.execute(_earliest(begun.aggregate, sql, old)).fetchall()[0][0]
     else:
         since = None
     if since is not None:
-        bound(connection, since=since, after=NO_BATCH, upto=begun.upto)
+        bound(connection, stream, since=since, after=NO_BATCH, upto=begun.upto)
     return replace(begun, since=since)
 
 

@@ -29,6 +29,7 @@ _ADD: Final = """
     insert into event values (?, ?, ?, ?, ?) on conflict (producer, key) where key is not null do nothing
 """
 _PATIENCE: Final = 30.0
+_INCREMENTAL: Final = 2
 _TRIMMED_AT_ONCE: Final = 10_000
 # Enough to give back the pages of a trim without holding up those who append.
 _PAGES_AT_ONCE: Final = 2_000
@@ -138,7 +139,9 @@ class EventLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("pragma auto_vacuum = incremental")
+            # Saying it again would write, and whoever only reads must be able to on a full disk.
+            if connection.execute("pragma auto_vacuum").fetchone() != (_INCREMENTAL,):
+                connection.execute(f"pragma auto_vacuum = {_INCREMENTAL}")
             connection.execute("pragma journal_mode = wal")
             # Each commit waits for the disk: what was acknowledged must survive a power cut.
             connection.execute("pragma synchronous = full")
