@@ -9,10 +9,10 @@ from typing import Final
 _HEAD: Final = "| what | number | unit | peer or limit | ratio | goal |\n|---|---:|---|---|---:|---:|"
 _FIGURES: Final = 3
 _READING: Final = """\
-Speed is given as a ratio, because absolute numbers are the machine's: the platform and its peer ran in turn, in the same
-run, over the same events. Where nothing of the kind exists to compare with, the other side is a limit that follows from
-the design, and the row says which. A ratio in bold misses its goal. On a machine that others use too, ratios of seconds
-stay comparable, seconds do not.
+Speed is given as a ratio, because absolute numbers are the machine's: the platform and its peer ran in turn, in the
+same run, over the same events. Where nothing of the kind exists to compare with, the other side is a limit that
+follows from the design, and the row says which. A ratio in bold misses its goal. On a machine that others use too,
+ratios of seconds stay comparable, seconds do not.
 
 `python -m benchmarks NAME` runs one and prints it; `--quick` is a smoke form with few events, whose numbers mean
 little."""

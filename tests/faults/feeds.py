@@ -44,7 +44,7 @@ class KafkaFeed:
 
     def __init__(self, address: str) -> None:
         self.topic = f"orders-{uuid.uuid4().hex[:12]}"
-        self._client = {"bootstrap.servers": address, "log_level": 0}
+        self._client: dict[str, str | int | float | bool] = {"bootstrap.servers": address, "log_level": 0}
         self._address = address
         self._producer: Producer | None = None
 

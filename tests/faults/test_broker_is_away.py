@@ -28,7 +28,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 class Reader:
-    """`tusk ingest orders` while a supervisor looks after it, which starts it again where its patience was at an end."""
+    """`tusk ingest orders` under a supervisor, which starts it again where its patience was at an end."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene

@@ -1,4 +1,4 @@
-"""A disk that is full while events come in: nothing of a batch is seen before all of it fits, and nobody has to help."""
+"""A disk that is full while events come in: no part of a batch is seen before all of it fits, and nobody helps."""
 
 from __future__ import annotations
 

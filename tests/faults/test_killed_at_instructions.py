@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.conftest import Outcome, Record
+from tests.faults.outcomes import Outcome, Record
 from tests.faults.scene import KILLED, Scene
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def test_compaction_killed_and_started_again_keeps_every_event_once(
         assert scene.rows() == before
         again = scene.child("maintain_once")
         by_hand += again.code != 0
-        files = dict((name, (int(was), int(is_))) for name, was, is_ in map(str.split, again.out.splitlines()))
+        files = {name: (int(was), int(now)) for name, was, now in map(str.split, again.out.splitlines())}
         assert files["raw.orders"][0] > files["raw.orders"][1]
 
     verdict = scene.verdict()

@@ -9,9 +9,11 @@ import time
 import pytest
 
 from tests.e2e.test_million_events import aggregate, recomputed
-from tests.faults.conftest import Outcome, Record
+from tests.faults.outcomes import Outcome, Record
 from tests.faults.scene import KILLED, Scene, kill, wait_until
 from tests.faults.verdict import TABLE
+from tusk_platform.runtime.duties import maintain_all
+from tusk_platform.runtime.platform import open_platform
 from tusk_platform.storage.lake import Lake
 
 
@@ -58,12 +60,16 @@ def test_killed_at_random_moments_under_load_loses_and_doubles_nothing(
 
 
 def killed_at_random(scene: Scene, chance: random.Random, *, early: bool) -> bool:
-    """Start the program and kill it: while it starts, or some time after its first batch. Whether it ran until then."""
+    """Start the program and kill it, while it starts or at work on a table that is compacted meanwhile.
+
+    Whether it ran until then.
+    """
     before = scene.batch()
     process = scene.tusk.start("ingest", "orders")
     try:
         if not early:
             wait_until(lambda: process.poll() is not None or scene.batch() > before, "the first batch after a start")
+            maintain_all(open_platform(scene.tusk.folder / "platform.tsk"), command="tests")
         time.sleep(chance.uniform(0, 3 if early else 1))
     finally:
         code = kill(process)

@@ -1,4 +1,4 @@
-"""What does not come back is waited for, then named in one line; when it is back after all, everything is there once."""
+"""What does not come back is waited for, then named in one line; once it is back, everything is there once."""
 
 from __future__ import annotations
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +14,12 @@ import pytest
 
 from tests.conformance import test_sources
 from tests.conformance.source_cases import Numbered
+from tests.fakes.packages import installed_package
 from tests.fakes.streams import a_stream
-from tusk_platform import ports
 from tusk_platform.compile import compile_text
+from tusk_platform.jobs.ingest import Until
 from tusk_platform.ports import Source, SourceContext, source_adapter
-from tusk_platform.runtime.duties import ingest_stream, within
+from tusk_platform.runtime.duties import ingest_stream
 from tusk_platform.runtime.platform import open_platform
 from tusk_platform.storage.duck import query
 
@@ -38,21 +37,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A package with the guide's file and entry point, where Python finds packages."""
     [program] = blocks(GUIDE.read_text(encoding="utf-8"), "python")
     [entry] = blocks(GUIDE.read_text(encoding="utf-8"), "toml")
-    found = re.fullmatch(r'\[project\.entry-points\."(.*)"\]\n(.*) = "(.*)"\n', entry)
+    found = re.fullmatch(r'\[project\.entry-points\."(.*)"\]\n(.*)\n', entry)
     assert found
-    folder = tmp_path_factory.mktemp("packages")
-    (folder / "sqlite_source.py").write_text(program)
-    metadata = folder / "sqlite_source-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sqlite-source\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{found[1]}]\n{found[2]} = {found[3]}\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        importlib.invalidate_caches()
-        ports._entry_points.cache_clear()
+    with installed_package(tmp_path_factory.mktemp("packages"), "sqlite_source", program, found[1], found[2]):
         yield
-    ports._entry_points.cache_clear()
-    sys.modules.pop("sqlite_source", None)
 
 
 def add_sales(path: Path, numbers: list[int]) -> None:
@@ -100,9 +88,9 @@ def test_the_guides_source_brings_events_into_the_lake(tmp_path: Path) -> None:
 
     stream = platform.plan.stream("sales")
     platform.clock = lambda: 1_900_000_000_000_000
-    first = ingest_stream(platform, stream, within(platform, None, once=True), command="test")
+    first = ingest_stream(platform, stream, Until(once=True), command="test")
     add_sales(tmp_path / "shop.db", [4])
-    second = ingest_stream(platform, stream, within(platform, None, once=True), command="test")
+    second = ingest_stream(platform, stream, Until(once=True), command="test")
 
     rows: list[dict[str, Any]] = query(platform.lake, platform.plan, "select * from clean.sales").to_pylist()
     platform.close()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.oracle.compare import assert_same
 from tests.oracle.engine import Event, rows
-from tests.oracle.histories import CONDITIONS, DAYS, SESSIONS, SLIDING, STREAM, TUMBLING, Batch, histories, plan
+from tests.oracle.histories import CONDITIONS, DAYS, SESSIONS, SLIDING, START, STREAM, TUMBLING, Batch, histories, plan
 from tests.oracle.project import add, stored_rows, write_project
 from tusk_platform.adapters.engine_dbt import DbtEngine, open_engine
 from tusk_platform.generate.dbt_project import sql
+from tusk_platform.ports import RefreshResult
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
 
@@ -54,3 +57,24 @@ def test_every_refresh_by_dbt_equals_the_oracle(warm: tuple[DbtEngine, Home], hi
 
     # Computed anew from raw everything is equal, and so keeps its time.
     assert {name: stored_rows(lake, PLAN, name) for name in NAMES} == before
+
+
+@pytest.mark.slow
+def test_threads_of_one_process_take_turns(tmp_path: Path) -> None:
+    """Sensors tick in threads, and an old engine may still be open when a new plan's is opened."""
+    homes = [Home(tmp_path / name) for name in "ab"]
+    plans = [plan(TUMBLING[0]), plan(TUMBLING[1])]
+    engines = [open_engine(p, write_project(p, h), h) for p, h in zip(plans, homes, strict=True)]
+    for home in homes:
+        add(Lake(home.lake), STREAM, [Event(START, 1, 1, values={"user": "u"})], 1)
+
+    def refreshed(turn: int) -> RefreshResult:
+        [result] = engines[turn % 2].refresh([plans[turn % 2].aggregates[0].name], full=True)
+        return result
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(refreshed, range(8)))
+    for engine in engines:
+        engine.close()
+
+    assert {(r.aggregate, r.through_batch, r.error) for r in results} == {("everything", 1, None), ("patient", 1, None)}

@@ -46,7 +46,7 @@ class Plugin(BasePlugin):
         # dbt opens a cursor in the thread that uses it; a model's own statements leave their variables and rows there.
         self._cursors: dict[int, DuckDBPyConnection] = {}
         self._shown: set[str] = set()
-        self._showing = threading.Lock()
+        self._lock = threading.Lock()
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:  # noqa: ARG002 - dbt's
         """What does not fit into memory goes where everything else that may be deleted is."""
@@ -60,7 +60,10 @@ class Plugin(BasePlugin):
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
         """Remember whose it is: dbt-duckdb shows a cursor to its plugin only here."""
-        self._cursors[threading.get_ident()] = cursor
+        with self._lock:
+            alive = {t.ident for t in threading.enumerate()}
+            self._cursors = {thread: c for thread, c in self._cursors.items() if thread in alive}
+            self._cursors[threading.get_ident()] = cursor
 
     def store(self, target_config: TargetConfig) -> None:
         """The first time from where on a model must be computed; the second time what it computed, in one commit."""
@@ -96,7 +99,7 @@ class Plugin(BasePlugin):
 
         Not with the model's cursor: what that makes, other models see only once it is committed.
         """
-        with self._showing:
+        with self._lock:
             stale = [v for v in views if v not in self._shown]
             if stale:
                 with self._connection.cursor() as cursor:

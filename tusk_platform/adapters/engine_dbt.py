@@ -87,17 +87,14 @@ class DbtEngine:
     def _result(self, name: str, done: Any) -> RefreshResult:  # noqa: ANN401 - dbt's RunResult has no types
         if done is None:
             return RefreshResult(name, 0, 0, 0.0, "dbt did not run this model")
-        held = (
-            self._lake.open(self._tables[name]).transaction(transactions.refreshed(name))
-            if self._is_there(name)
-            else None
-        )
         error = None if done.status == _SUCCESS else plainly(str(done.message))
         rows = 0 if error else int(done.adapter_response.get("rows_affected") or 0)
-        return RefreshResult(name, rows, held or 0, float(done.execution_time), error)
+        return RefreshResult(name, rows, self._through(name), float(done.execution_time), error)
 
-    def _is_there(self, name: str) -> bool:
-        return self._lake.exists(self._tables[name])
+    def _through(self, name: str) -> int:
+        """The last raw batch an aggregate's table contains; 0 where it is not there yet."""
+        table = self._tables[name]
+        return self._lake.open(table).transaction(transactions.refreshed(name)) or 0 if self._lake.exists(table) else 0
 
 
 def plainly(message: str) -> str:

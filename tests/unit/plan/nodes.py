@@ -17,7 +17,11 @@ def nodes(plan: Plan) -> dict[str, Any]:
 
 def _bare(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
-        return {k: _bare(v) for k, v in sorted(value.items()) if k not in {"origin", "at"}}
+        return {
+            k: sorted(v) if k == "event_types" else _bare(v)
+            for k, v in sorted(value.items())
+            if k not in {"origin", "at"}
+        }
     if isinstance(value, list) and all(isinstance(v, dict) and "name" in v for v in value):
         return sorted((_bare(v) for v in value), key=lambda v: str(v["name"]))
     return [_bare(v) for v in value] if isinstance(value, list) else value

@@ -225,7 +225,7 @@ def test_equally_near_things_to_show_are_a_tie() -> None:
 
 
 def test_the_first_rule_that_answers_wins() -> None:
-    rules = (Rule("no", lambda _: None), Rule("first", lambda q: q), Rule("second", lambda q: q + 1))
+    rules: list[Rule[int]] = [Rule("no", lambda _: None), Rule("first", lambda q: q), Rule("second", lambda q: q + 1)]
 
     assert answer(rules, 1) == (1, "first")
     assert answer(rules[:1], 1) is None

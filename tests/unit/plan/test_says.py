@@ -1,4 +1,4 @@
-"""What was decided for the reader can be said by the reader: with the key that the plan names, and to the same effect."""
+"""What was decided for the reader can be said by the reader, with the key that the plan names and the same effect."""
 
 from __future__ import annotations
 

@@ -48,9 +48,9 @@ business_events: event time timestamp, value amount, type event_type, repeated e
 """
 
 RULES = """
-user_events: required:user_id required:timestamp required:event_type type:user_id type:timestamp type:amount range:amount
-system_metrics: required:timestamp type:timestamp
-business_events: required:timestamp required:event_type type:timestamp type:amount range:amount
+user_events: user_id timestamp event_type required, user_id timestamp amount typed, amount ranged
+system_metrics: timestamp required, timestamp typed,  ranged
+business_events: timestamp event_type required, timestamp amount typed, amount ranged
 """
 
 METRICS = """
@@ -63,7 +63,7 @@ performance_monitoring: 1 minute of user_events by nothing, 1 minute late, every
     response_time_p50 = p50(response_time) double
     response_time_p95 = p95(response_time) double
     response_time_p99 = p99(response_time) double
-    error_rate = coalesce("event_type" = 'error' or "status_code" >= 400 or "success" = false, false) ÷ all events double
+    error_rate = coalesce("event_type" = 'error' or "status_code" >= 400 or "success" = false, false) ÷ all events
     throughput = rate() double
 stream_tumbling: 5 minutes of user_events by nothing, 1 minute late, every 1 minute
     user_count = distinct(user_id) integer
@@ -78,7 +78,7 @@ business_metrics: 1 hour of business_events by product_id category region, 1 min
     sales_count = count(*) where "event_type" = 'purchase' integer
     revenue = sum(amount) decimal
     avg_order_value = avg(amount) double
-    conversion_rate = "event_type" = 'purchase' ÷ all events of the window double
+    conversion_rate = "event_type" = 'purchase' ÷ all events of the window
 """
 
 WIDGETS = """
@@ -116,7 +116,12 @@ def test_columns_types_and_roles_of_every_stream() -> None:
 
 
 def test_rules_of_every_stream() -> None:
-    found = [f"{s.name}: {' '.join(r.name for r in s.rules)}" for s in plan().streams]
+    found = []
+    for s in plan().streams:
+        by_kind = {
+            kind: " ".join(r.column for r in s.rules if r.kind == kind) for kind in ("required", "type", "range")
+        }
+        found.append(f"{s.name}: {by_kind['required']} required, {by_kind['type']} typed, {by_kind['range']} ranged")
 
     assert "\n".join(["", *found, ""]) == RULES
 
@@ -128,7 +133,7 @@ def test_metrics_of_every_aggregate() -> None:
         late, often = spell(a.allowed_lateness), spell(a.update_frequency)
         size = spell(getattr(a.window, "size", 0))
         found.append(f"{a.name}: {size} of {a.stream} by {by}, {late} late, every {often}")
-        found += [f"    {_metric(m)} {m.type}" for m in a.metrics]
+        found += [f"    {_metric(m)}{'' if m.function == 'ratio' else f' {m.type}'}" for m in a.metrics]
 
     assert "\n".join([*found, ""]) == METRICS
 
