@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> int:
 def run(*, quick: bool) -> list[Row]:
     """The one row there is."""
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(Path(folder), 1_000 if quick else 20_000, pause=2.0 if quick else 5.0)
+        result = measure(Path(folder), 2_000 if quick else 20_000, pause=2.0 if quick else 5.0)
     before = f"the first ones: {figures(result.start)} ms"
     return [Row(f"append after {figures(result.commits)} commits", result.end, "ms", before, result.ratio, LIMIT)]
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Final
 
+from tusk_platform.core import transactions
 from tusk_platform.errors import Held, Unavailable
 from tusk_platform.jobs.ingest import IngestReport, Until, ingest
 from tusk_platform.jobs.maintain import MaintainReport, maintain
@@ -18,8 +19,12 @@ from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import RefreshResult
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.lease import hold
+from tusk_platform.storage.log import EventLog
 from tusk_platform.units import SECOND
 
+# The embedded log as a source, and its one partition.
+LOG: Final = "log"
+LOG_PARTITION: Final = "0"
 # Longer than a tick: whoever holds a lease has let go by then.
 _PATIENCE_SECONDS: Final = 60.0
 
@@ -92,8 +97,23 @@ def validate_stream(platform: Platform, stream: Stream, *, command: str) -> Vali
 
 
 def maintain_all(platform: Platform, *, command: str) -> tuple[MaintainReport, ...]:
-    """Compact, expire and vacuum every table of the plan."""
+    """Compact, expire and vacuum every table, and drop from the embedded log what is in the lake and past its time."""
     with hold(platform.home.leases, "maintain", command=command):
+        for stream in platform.plan.streams:
+            if stream.adapter == LOG:
+                _trim_log(platform, stream)
         return tuple(
             maintain(platform.plan, table, platform.lake, clock=platform.clock) for table in platform.lake.tables()
         )
+
+
+def _trim_log(platform: Platform, stream: Stream) -> None:
+    kept = stream.topic_retention or stream.retention
+    read = platform.lake.open(stream.table).transaction(transactions.position(stream.name, LOG_PARTITION))
+    if kept is None or read is None:
+        return
+    log = EventLog(platform.home.log, stream.name)
+    try:
+        log.trim(platform.clock() - kept, through=read)
+    finally:
+        log.close()
