@@ -80,7 +80,7 @@ _PATIENCE: Final = 60.0
 
 def run(*, quick: bool) -> list[Row]:
     """Raw, aggregate and page at two rates."""
-    return [row for rate in (1_000, 10_000) for row in _at(rate, seconds=10 if quick else 40)]
+    return [row for rate in (1_000, 10_000) for row in _at(rate, seconds=10 if quick else 30)]
 
 
 def _at(rate: int, *, seconds: float) -> list[Row]:

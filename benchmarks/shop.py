@@ -213,8 +213,7 @@ class History:
         return _with(rows, {"_offset": offsets})
 
     def _maintain(self) -> None:
-        # What was merged is deleted at once: an hour of it would be gigabytes that a real hour does not bring.
-        maintain(self._platform.plan, self._stream.table, self._platform.lake, clock=lambda: self.now, keep_unused=0)
+        maintain(self._platform.plan, self._stream.table, self._platform.lake, clock=lambda: self.now)
 
 
 def _with(rows: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:

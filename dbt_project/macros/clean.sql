@@ -1,9 +1,9 @@
 {#-
   Rows of a stream that kept every row rule, repeated events once, as a subquery.
 
-  Bounded by variables that the plugin sets: `since` (event time, microseconds), `after` and `upto` (raw batches), so that
-  the rows read, the earliest window they touch and the batch recorded are of one snapshot; and `ingested_from`, before
-  which nothing of that time can have come, so that old files are not opened.
+  The plugin sets what bounds it: `stream_rows`, the raw table as of one commit, and the variables `since` (event time,
+  microseconds), `after` and `upto` (raw batches). So the rows read, the earliest window they touch and the batch that is
+  recorded belong together, whatever others write meanwhile.
   `key` and `horizon`: of rows with equal key columns, none of them null, at most `horizon` microseconds apart in event
   time, the first to arrive counts. Earlier copies are looked for before `since` too; a join over the view
   `clean.<stream>` would read all history instead. Not materialized: that would read every column.
@@ -28,9 +28,8 @@ where later._event_time >= make_timestamptz(getvariable('since'))
 
 {% macro arrived(stream, before=0) -%}
 select * exclude (_extra, _reason, _payload)
-from {{ source('raw', stream) }}
+from stream_rows /* {{ source('raw', stream) }} as of one commit */
 where _status = 'ok'
-    and _ingested_date >= getvariable('ingested_from')
     and _batch > getvariable('after')
     and _batch <= getvariable('upto')
     and _event_time >= make_timestamptz(getvariable('since'){{ ' - ' ~ before if before else '' }})

@@ -4,16 +4,16 @@
   Of two rows of a key the later in time links to the earlier iff they are at most `gap` apart and the earlier was still
   live (its time + gap + lateness after the watermark) when the later came. A session is what is linked, so no later row
   joins a final one. It holds events before its start + `max_size`; the next event starts a new one. It ends `gap` after
-  its last event. `table` is the aggregate's own: the rows of sessions that started before `since` stay with them.
+  its last event. `former_rows` is the aggregate's table: the rows of sessions that started before `since` stay with them.
 -#}
-{% macro session(stream, gap, max_size, table, dimensions=[], lateness=0, where=none, key=[], horizon=0) -%}
+{% macro session(stream, gap, max_size, dimensions=[], lateness=0, where=none, key=[], horizon=0) -%}
 {%- set quoted = dimensions | map('replace', '"', '""') | list -%}
 {%- set columns = '"' ~ quoted | join('", "') ~ '"' if quoted else '' -%}
 {%- set by = 'partition by ' ~ columns if quoted else '' -%}
 {%- set each = columns ~ ', ' if quoted else '' -%}
 with recursive kept as (
     select {{ each }}max(epoch_us(window_end)) - {{ gap }} as _last
-    from {{ table }}
+    from former_rows
     where epoch_us(window_start) < getvariable('since')
         and epoch_us(window_end) - {{ gap }} >= getvariable('since')
     group by all

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from tusk_platform.core.views import quoted
-from tusk_platform.storage.aggregate_table import sql_type
+from tusk_platform.storage.snapshot import sql_type
 
 
 class FakeTable:
@@ -16,8 +16,13 @@ class FakeTable:
 
     def __init__(self, lake: FakeLake, name: str) -> None:
         self._lake = lake
-        self._name = name
+        self.name = name
         self._seen = dict(lake.versions[name])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The table's columns."""
+        return self._lake.schemas[self.name]
 
     def transaction(self, app: str) -> int | None:
         """The version last committed under a name when the handle was opened."""
@@ -31,10 +36,10 @@ class FakeTable:
         """Rows that match removed, rows added, versions set."""
         self._lake.commits += 1
         with self._lake.connection.cursor() as cursor:
-            cursor.execute(f"delete from {relation(self._name)} where {predicate}")
+            cursor.execute(f"delete from {relation(self.name)} where {predicate}")
             cursor.register("new_rows", rows)
-            cursor.execute(f"insert into {relation(self._name)} by name select * from new_rows")
-        self._lake.versions[self._name].update(transactions)
+            cursor.execute(f"insert into {relation(self.name)} by name select * from new_rows")
+        self._lake.versions[self.name].update(transactions)
 
 
 class FakeLake:
@@ -43,6 +48,7 @@ class FakeLake:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self.versions: dict[str, dict[str, int]] = {}
+        self.schemas: dict[str, pa.Schema] = {}
         self.commits = 0
 
     def exists(self, table: str) -> bool:
@@ -59,6 +65,7 @@ class FakeLake:
             self.connection.execute(f"create schema if not exists {table.partition('.')[0]}")
             self.connection.execute(f"create table {relation(table)} ({columns})")
             self.versions[table] = {}
+            self.schemas[table] = schema
 
     def open(self, table: str) -> FakeTable:
         """A handle at the table's newest version."""

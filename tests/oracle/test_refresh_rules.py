@@ -10,7 +10,7 @@ import pytest
 
 from tests.oracle.engine import Event
 from tests.oracle.histories import METRICS, START, STREAM, aggregate, plan
-from tests.oracle.quick import QuickEngine, compiled_once
+from tests.oracle.quick import QuickEngine, all_rows, compiled_once
 from tusk_platform.core import transactions
 from tusk_platform.core.schema import raw_schema
 from tusk_platform.plan.nodes import Tumbling
@@ -43,9 +43,9 @@ def test_rows_that_come_during_a_refresh_wait_for_the_next(engine: QuickEngine) 
     begun = begin(engine.lake, PLAN, MINUTELY)
     assert begun is not None
     engine.add(STREAM, [event(2, 2)], 2)
-    begun = advance(engine.connection, begun, engine.sql["minutely"], "agg.minutely")
+    begun = advance(engine.connection, begun, engine.sql["minutely"], all_rows)
     engine.connection.execute(f"create temp table {RESULT} as ({engine.sql['minutely']})")
-    done = commit(engine.connection, begun, old="agg.minutely", now=1)
+    done = commit(engine.connection, begun, now=1)
 
     assert (done.through_batch, counts(engine)) == (1, {0: 1})
     engine.refresh("minutely")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from tests.oracle.engine import Event
 from tests.oracle.histories import START, STREAM, aggregate, plan
 from tests.oracle.project import add, stored_rows
 from tests.oracle.quick import compiled_once
+from tusk_platform.core import transactions
+from tusk_platform.core.schema import raw_schema
 from tusk_platform.errors import Conflict
 from tusk_platform.plan.nodes import Tumbling
 from tusk_platform.storage.aggregate_table import (
@@ -27,9 +30,10 @@ from tusk_platform.storage.aggregate_table import (
     bound,
     commit,
 )
-from tusk_platform.storage.duck import connect, scan
+from tusk_platform.storage.duck import connect
 from tusk_platform.storage.lake import Lake
-from tusk_platform.units import DAY, MINUTE, SECOND
+from tusk_platform.storage.snapshot import rows_sql
+from tusk_platform.units import MINUTE, SECOND
 
 STREAM_ALONE = replace(STREAM, deduplicate=False)
 MINUTELY = aggregate("minutely", Tumbling(MINUTE))
@@ -58,55 +62,61 @@ def event(second: int, batch: int, watermark: int | None = None) -> Event:
 def begun_at(connection: duckdb.DuckDBPyConnection, lake: Lake) -> Begun:
     begun = begin(lake, PLAN, MINUTELY)
     assert begun is not None
-    return advance(connection, begun, SQL, scan(lake, MINUTELY.table))
+    return advance(connection, begun, SQL, partial(rows_sql, lake))
 
 
-def finished(connection: duckdb.DuckDBPyConnection, lake: Lake, begun: Begun) -> Done:
+def finished(connection: duckdb.DuckDBPyConnection, begun: Begun) -> Done:
     connection.execute(f"create or replace temp table {RESULT} as ({SQL})")
-    return commit(connection, begun, old=scan(lake, MINUTELY.table), now=1)
+    return commit(connection, begun, now=1)
 
 
 def test_the_second_of_two_refreshes_is_refused(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     first = begun_at(connection, lake)
     add(lake, STREAM_ALONE, [event(2, 2)], 2)
     second = begun_at(connection, lake)
-    finished(connection, lake, second)
+    finished(connection, second)
     connection.execute("set variable upto = 1::bigint")
 
     with pytest.raises(Conflict):
-        finished(connection, lake, first)
+        finished(connection, first)
     assert [r["event_count"] for r in stored_rows(lake, PLAN, "minutely").values()] == [2]
 
 
-def test_only_what_is_new_is_read_to_find_the_start(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+def test_a_refresh_reads_the_commit_it_began_with(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    begun = begun_at(connection, lake)
+    raw = lake.open("raw.events")
+    raw.delete("_partition = '0'", {transactions.generation("events"): 1})
+
+    assert finished(connection, begun).rows == 1
+    assert finished(connection, begun_at(connection, lake)).rows == 0
+    assert stored_rows(lake, PLAN, "minutely") == {}
+
+
+def test_old_files_are_not_opened(lake: Lake) -> None:
     for batch in range(2, 12):
         add(lake, STREAM_ALONE, [event(batch * 60, batch)], batch)
-    bound(connection, STREAM_ALONE, since=BEGINNING, after=9, upto=10)
+    raw = lake.open("raw.events")
 
-    assert files_read(connection, f"select min(window_start) from ({SQL})") == ("1", "11")
-
-
-def test_days_of_ingestion_long_before_are_not_opened(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    for batch in range(2, 32):
-        add(lake, STREAM_ALONE, [event(batch * DAY // SECOND, batch)], batch)
-    bound(connection, STREAM_ALONE, since=START + 30 * DAY, after=NO_BATCH, upto=31)
-
-    assert files_read(connection, SQL) == ("9", "31")
+    assert rows_sql(lake, raw, {"_batch": 11}).count(".parquet") == 1
+    assert rows_sql(lake, raw, {"_event_time": moment(START + 600 * SECOND)}).count(".parquet") == 2
+    assert rows_sql(lake, raw, {"_status": "ok"}).count(".parquet") == 11
+    assert rows_sql(lake, raw, {"_status": "z"}).count(".parquet") == 0
 
 
-def files_read(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, str]:
-    """How many of how many files a query opens."""
-    text = connection.execute(f"explain analyze {sql}").fetchall()[0][1]
-    [found] = re.findall(r"Scanning Files: (\d+)/(\d+)", text)
-    return found[0], found[1]
+def test_a_column_that_no_file_has_is_null(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    schema = raw_schema(STREAM_ALONE).append(pa.field("colour", pa.string()))
+    lake.create("raw.events", schema, partition_by=("_status", "_ingested_date"))
+    rows = rows_sql(lake, lake.open("raw.events"), {})
+
+    assert connection.execute(f"select colour, _batch, _status from {rows}").fetchall() == [(None, 1, "ok")]
 
 
 def test_commits_are_made_only_for_batches_that_are_new(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    finished(connection, lake, begun_at(connection, lake))
+    finished(connection, begun_at(connection, lake))
     add(lake, STREAM_ALONE, [event(2, 2, watermark=300)], 2)
     versions = []
     for _ in range(3):
-        commit(connection, begun_at(connection, lake), old=scan(lake, MINUTELY.table), now=2)
+        commit(connection, begun_at(connection, lake), now=2)
         versions.append(lake.open(MINUTELY.table).version)
 
     # The table was made, filled, and told of a batch of late rows, once.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from tusk_platform.core.views import STREAM_VIEWS
 from tusk_platform.errors import TuskError, nearest
 from tusk_platform.plan.nodes import Aggregate, Plan
 from tusk_platform.storage import aggregate_table
-from tusk_platform.storage.duck import create_views, load_extensions, scan
+from tusk_platform.storage.duck import create_views, load_extensions
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
+from tusk_platform.storage.snapshot import rows_sql
 
 
 class Plugin(BasePlugin):
@@ -84,14 +86,13 @@ class Plugin(BasePlugin):
         if begun is None:
             return
         self._show(*(f"{layer}.{aggregate.stream}" for layer in STREAM_VIEWS), aggregate.table)
-        begun = aggregate_table.advance(cursor, begun, refresh["sql"], scan(self.lake, aggregate.table))
+        begun = aggregate_table.advance(cursor, begun, refresh["sql"], partial(rows_sql, self.lake))
         refresh |= {"begun": begun, "wanted": begun.since is not None}
 
     def _commit(self, cursor: DuckDBPyConnection, refresh: dict[str, Any]) -> None:
         begun = refresh["begun"]
         if begun is not None:
-            old = scan(self.lake, begun.aggregate.table)
-            done = aggregate_table.commit(cursor, begun, old=old, now=time.time_ns() // 1000)
+            done = aggregate_table.commit(cursor, begun, now=time.time_ns() // 1000)
             refresh |= {"rows": done.rows, "message": str(done)}
 
     def _show(self, *views: str) -> None:

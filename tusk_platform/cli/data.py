@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tusk_platform.cli.output import ConfigOption, JsonOption, json_value, progress, say, say_json, table, warn
+from tusk_platform.cli.output import ConfigOption, JsonOption, cell, interval_text, progress, say, say_json, table, warn
 from tusk_platform.errors import Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.runtime.environment import config_path
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from tusk_platform.runtime.platform import Platform
 
+StreamName = Annotated[str, typer.Argument(help="The stream, by its name in the config.")]
 Once = Annotated[bool, typer.Option("--once", help="All that is there now, then stop.")]
 _AT_ONCE = 1_000
 
@@ -30,7 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command("sql")(sql)
 
 
-def ingest(stream: str, once: Once = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - options
+def ingest(stream: StreamName, once: Once = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - options
     """The micro-batch loop of one stream, without Dagster. It never refreshes aggregates."""
     from tusk_platform.jobs.ingest import Until
     from tusk_platform.runtime.duties import ingest_stream
@@ -86,7 +90,7 @@ def run(
 
 
 def publish(
-    stream: str,
+    stream: StreamName,
     file: Annotated[Path | None, typer.Argument(help="NDJSON; standard input where none is given.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,  # noqa: FBT002 - an option
@@ -124,14 +128,14 @@ def sql(
     from tusk_platform.storage.duck import query
 
     platform = open_platform(config_path(config))
-    found = query(platform.lake, platform.plan, statement)
-    rows = found.to_pylist()
+    found = _distinct(query(platform.lake, platform.plan, statement))
+    rows = _rows(found)
     if as_json or output == "json":
         say_json(rows)
     elif output == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerow(found.column_names)
-        writer.writerows([_csv_cell(v) for v in row.values()] for row in rows)
+        writer.writerows([cell(row[c]) for c in found.column_names] for row in rows)
     else:
         say(table(rows, found.column_names))
         warn(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
@@ -144,8 +148,22 @@ def find_stream(platform: Platform, name: str) -> Stream:
     return platform.plan.stream(name)
 
 
-def _csv_cell(value: object) -> object:
-    return value if isinstance(value, str | int | float | None) else json_value(value)
+def _distinct(found: pa.Table) -> pa.Table:
+    """The result with every column under a name of its own: of two called ``a`` the second is ``a_1``."""
+    names: list[str] = []
+    for name in found.column_names:
+        again = (f"{name}_{n}" for n in itertools.count(1))
+        names.append(name if name not in names else next(n for n in again if n not in found.column_names + names))
+    return found.rename_columns(names)
+
+
+def _rows(found: pa.Table) -> list[dict[str, Any]]:
+    """The rows of a result, spans as text."""
+    spans = [f.name for f in found.schema if str(f.type) == "month_day_nano_interval"]
+    rows: list[dict[str, Any]] = found.to_pylist()
+    for row in rows:
+        row |= {name: interval_text(*row[name]) for name in spans if row[name] is not None}
+    return rows
 
 
 def _lines(file: Path | None) -> Iterator[bytes]:

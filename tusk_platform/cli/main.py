@@ -30,6 +30,8 @@ def main() -> NoReturn:
     try:
         app()
     except SystemExit as e:
+        if isinstance(e.__context__, BrokenPipeError):
+            sys.exit(0)  # whoever read our output has seen enough
         # The parser of the command line says 2 for a wrong option; here that is the user's 1.
         sys.exit(THEIRS if e.code == OURS else e.code)
     except KeyboardInterrupt:
@@ -41,9 +43,6 @@ def main() -> NoReturn:
     except TuskError as e:
         print(f"tusk: {e}", file=sys.stderr)  # noqa: T201 - the program's own output
         sys.exit(THEIRS)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except Exception:  # noqa: BLE001 - the outermost border
         traceback.print_exc()
         print("tusk: this is a mistake of ours, please report it with the lines above", file=sys.stderr)  # noqa: T201

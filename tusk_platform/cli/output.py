@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -32,8 +32,8 @@ def warn(text: str) -> None:
 
 
 def say_json(value: object) -> None:
-    """A value as indented JSON; decimals as text, times as ISO 8601 UTC."""
-    say(json.dumps(value, indent=2, default=json_value, ensure_ascii=False))
+    """A value as indented JSON; decimals as text, times as ISO 8601 UTC, numbers that JSON does not know as null."""
+    say(_json(value, indent=2))
 
 
 def json_value(value: object) -> object:
@@ -51,9 +51,43 @@ def json_value(value: object) -> object:
     return str(value)
 
 
+def _json(value: object, indent: int | None = None) -> str:
+    try:
+        return json.dumps(value, indent=indent, default=json_value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=indent, default=json_value, ensure_ascii=False)
+
+
+def _finite(value: object) -> object:
+    """The value with null in place of numbers that are none, or infinite."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {k: _finite(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_finite(v) for v in value]
+    return value
+
+
+def interval_text(months: int, days: int, nanoseconds: int) -> str:
+    """A span as SQL writes it.
+
+    >>> interval_text(0, 1, 90_250_000_000)
+    '1 day 00:01:30.25'
+    """
+    parts = [f"{n} {name}{'' if n == 1 else 's'}" for n, name in ((months, "month"), (days, "day")) if n]
+    if nanoseconds or not parts:
+        seconds, rest = divmod(abs(nanoseconds) // 1000, 1_000_000)
+        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        fraction = f".{rest:06}".rstrip("0").rstrip(".")
+        parts.append(f"{'-' if nanoseconds < 0 else ''}{clock}{fraction}")
+    return " ".join(parts)
+
+
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as text in aligned columns, numbers to the right."""
-    cells = [[_cell(row.get(c)) for c in columns] for row in rows]
+    cells = [[str(cell(row.get(c))) for c in columns] for row in rows]
     if not cells:
         return f"{'  '.join(columns)}\n(no rows)"
     numeric = [all(isinstance(row.get(c), int | float | Decimal | None) for row in rows) for c in columns]
@@ -66,11 +100,18 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return "\n".join([line(columns), line(["-" * w for w in widths]), *map(line, cells)])
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    shown = value if isinstance(value, str | int | float) else json_value(value)
-    return str(shown)
+def cell(value: object) -> object:
+    """A value as it stands in a table or in CSV; nothing for null."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case str() | int() | float():
+            return value
+        case Mapping() | list():
+            return _json(value)
+    return json_value(value)
 
 
 @contextmanager
@@ -82,8 +123,3 @@ def progress(text: str) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def is_terminal() -> bool:
-    """Whether a person is reading standard output."""
-    return sys.stdout.isatty()

@@ -16,16 +16,6 @@ _MONDAY: Final = 4 * DAY
 _INDENT: Final = "    "
 
 
-class _Name:
-    """Written into a macro call as it is."""
-
-    def __repr__(self) -> str:
-        return "this"
-
-
-_THIS: Final = _Name()
-
-
 def model(plan: Plan, aggregate: Aggregate) -> str:
     """Text of ``models/aggregates/<name>.sql``: what is computed is here, how windows work is in the macros."""
     stream = plan.stream(aggregate.stream)
@@ -164,7 +154,7 @@ def _call(plan: Plan, aggregate: Aggregate, stream: Stream, *, where: str | None
             macro = "panes" if by_panes(aggregate) else "sliding"
             named = {"size": size, "slide": slide, "offset": _offset(window.offset, slide, zone), "timezone": zone}
         case Session():
-            macro, named = "session", {"gap": window.gap, "max_size": window.max_size, "table": _THIS}
+            macro, named = "session", {"gap": window.gap, "max_size": window.max_size}
             named["dimensions"] = list(aggregate.dimensions)
         case _:
             assert_never(window)

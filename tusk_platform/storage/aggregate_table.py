@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pyarrow as pa
 
 from tusk_platform.core import transactions
 from tusk_platform.core.catalog import definition
-from tusk_platform.core.schema import TIMESTAMP, aggregate_schema
-from tusk_platform.core.views import quoted
-from tusk_platform.plan.nodes import Aggregate, Plan, Session, Stream
-from tusk_platform.units import DAY, WEEK
+from tusk_platform.core.schema import aggregate_schema
+from tusk_platform.core.views import quoted, view_sql
+from tusk_platform.plan.nodes import Aggregate, Plan, Session
+from tusk_platform.storage.snapshot import Bound, sql_type
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # Before every event: the year 1, so that a horizon can still be taken off.
 BEGINNING: Final = -62_135_596_800_000_000
-_SQL_TYPES: Final[dict[pa.DataType, str]] = {
-    pa.string(): "varchar",
-    pa.binary(): "blob",
-    pa.int64(): "bigint",
-    pa.float64(): "double",
-    pa.bool_(): "boolean",
-    pa.date32(): "date",
-    TIMESTAMP: "timestamptz",
-}
-# No event is let in that is much further ahead of its ingestion than this, even where less is allowed today.
-_AHEAD: Final = WEEK
 # Comes before every batch.
 NO_BATCH: Final = -1
-# Where the model's SQL leaves its rows.
+# Temporary views and the table of one refresh: raw and the aggregate as they were at its beginning, and the new rows.
+STREAM_ROWS: Final = "stream_rows"
+FORMER_ROWS: Final = "former_rows"
 RESULT: Final = "refreshed_rows"
+_OK: Final = "ok"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Sums of doubles may differ in the last digits with the order of additions; such rows are equal.
 _TOLERANCE: Final = "1e-12"
@@ -43,6 +35,11 @@ _TOLERANCE: Final = "1e-12"
 
 class Table(Protocol):
     """What a refresh needs of ``lake.Handle``."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The table's columns."""
+        ...
 
     def transaction(self, app: str) -> int | None:
         """The version last committed under a name."""
@@ -75,6 +72,10 @@ class Tables(Protocol):
         ...
 
 
+# The rows of a table as its handle sees them, as SQL; those below a bound may be left out.
+Rows = Callable[[Any, Mapping[str, Bound]], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """Where raw and the aggregate stood, read once, so that everything that follows is of one snapshot.
@@ -85,6 +86,7 @@ class Begun:
 
     plan: Plan
     aggregate: Aggregate
+    raw: Table
     table: Table
     seen: int
     upto: int
@@ -146,6 +148,7 @@ def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False)
     return Begun(
         plan=plan,
         aggregate=aggregate,
+        raw=raw,
         table=table,
         seen=seen or 0,
         upto=upto,
@@ -164,56 +167,65 @@ def _opened(lake: Tables, plan: Plan, aggregate: Aggregate, defined: int) -> Tab
     return lake.open(aggregate.table)
 
 
-def bound(connection: DuckDBPyConnection, stream: Stream, *, since: int, after: int, upto: int) -> None:
-    """Set what bounds the raw rows that a model reads: event time from, batches after and up to, and days of ingestion.
-
-    Delta leaves no file out by a timestamp's greatest value, but whole partitions by their date.
-    """
-    ahead = stream.dedup_horizon + max(_AHEAD, stream.max_future + DAY)
-    day = moment(max(BEGINNING, since - ahead)).date()
-    connection.execute(f"set variable since = {since:d}::bigint")
-    connection.execute(f"set variable after = {after:d}::bigint")
-    connection.execute(f"set variable upto = {upto:d}::bigint")
-    connection.execute(f"set variable ingested_from = date '{day}'")
-
-
-def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, old: str) -> Begun:
+def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) -> Begun:
     """The same with ``since``, and the connection ready to run the model from there.
 
-    ``sql`` is the model's: run over the new rows alone it shows the windows they count for. ``old``: the table as SQL.
+    ``sql`` is the model's: run over the new rows alone it shows the windows they count for.
     """
     stream = begun.plan.stream(begun.aggregate.stream)
     if begun.whole:
         since: int | None = BEGINNING
     elif begun.behind:
-        bound(connection, stream, since=BEGINNING, after=begun.seen, upto=begun.upto)
-        since = connection.execute(_earliest(begun.aggregate, sql, old)).fetchall()[0][0]
+        _show(connection, begun, rows, raw={"_status": _OK, "_batch": begun.seen + 1}, former={})
+        bound(connection, since=BEGINNING, after=begun.seen, upto=begun.upto)
+        since = connection.execute(_earliest(begun.aggregate, sql)).fetchall()[0][0]
     else:
         since = None
     if since is not None:
-        bound(connection, stream, since=since, after=NO_BATCH, upto=begun.upto)
+        events = {"_event_time": moment(max(BEGINNING, since - stream.dedup_horizon))} if since > BEGINNING else {}
+        _show(connection, begun, rows, raw={"_status": _OK, **events}, former=_windows_from(since))
+        bound(connection, since=since, after=NO_BATCH, upto=begun.upto)
     return replace(begun, since=since)
 
 
-def _earliest(aggregate: Aggregate, sql: str, old: str) -> str:
-    if isinstance(aggregate.window, Session):
-        return _earliest_session(aggregate, sql, old)
-    return f"select epoch_us(min(window_start)) from ({sql})"  # noqa: S608 - the model's own SQL
+def bound(connection: DuckDBPyConnection, *, since: int, after: int, upto: int) -> None:
+    """Set what bounds the raw rows that a model reads: event time from, batches after and up to."""
+    connection.execute(f"set variable since = {since:d}::bigint")
+    connection.execute(f"set variable after = {after:d}::bigint")
+    connection.execute(f"set variable upto = {upto:d}::bigint")
 
 
-def _earliest_session(aggregate: Aggregate, sql: str, old: str) -> str:
-    """A new row can lengthen, join or split every session of its key that ends after it."""
+def _show(
+    connection: DuckDBPyConnection,
+    begun: Begun,
+    rows: Rows,
+    *,
+    raw: Mapping[str, Bound],
+    former: Mapping[str, Bound],
+) -> None:
+    """Make the views that the model reads, of the one commit of each table that was read at the beginning."""
+    stream = begun.plan.stream(begun.aggregate.stream)
+    shown = view_sql(begun.plan, stream.table, rows(begun.raw, raw), present=begun.raw.schema.names)
+    connection.execute(f"create or replace temp view {STREAM_ROWS} as {shown}")
+    table = rows(begun.table, former)
+    connection.execute(f"create or replace temp view {FORMER_ROWS} as select * from {table}")  # noqa: S608 - files of ours
+
+
+def _earliest(aggregate: Aggregate, sql: str) -> str:
+    if not isinstance(aggregate.window, Session):
+        return f"select epoch_us(min(window_start)) from ({sql})"  # noqa: S608 - the model's own SQL
+    # A new row can lengthen, join or split every session of its key that ends after it.
     dimensions = [quoted(d) for d in aggregate.dimensions]
     same_key = "".join(f" and old.{d} is not distinct from new.{d}" for d in dimensions)
     return f"""
         with new as (select {", ".join([*dimensions, "min(window_start) as start"])} from ({sql}) group by all)
         select epoch_us(least(
             (select min(start) from new),
-            (select min(old.window_start) from {old} as old join new on old.window_end >= new.start{same_key})
+            (select min(old.window_start) from {FORMER_ROWS} as old join new on old.window_end >= new.start{same_key})
         ))"""  # noqa: S608 - the model's own SQL and names of the plan
 
 
-def commit(connection: DuckDBPyConnection, begun: Begun, *, old: str, now: int) -> Done:
+def commit(connection: DuckDBPyConnection, begun: Begun, *, now: int) -> Done:
     """Replace the table's windows from ``begun.since`` on by the rows in RESULT, in one commit; Conflict when too late.
 
     Rows equal to what was there keep their ``updated_at``; where all are, only the batch is recorded.
@@ -223,7 +235,7 @@ def commit(connection: DuckDBPyConnection, begun: Begun, *, old: str, now: int) 
         if begun.behind:
             begun.table.append(_schema(begun).empty_table(), versions)
         return Done(0, 0, begun.upto)
-    there = _from(old, begun.since)
+    there = f"(select * from {FORMER_ROWS} where {_predicate(begun.since)})"  # noqa: S608 - names of ours
     settled = connection.execute(_settled(begun.aggregate, _columns(begun), there)).to_arrow_table()
     updated = settled["updated_at"]
     changed = updated.null_count
@@ -249,8 +261,9 @@ def _columns(begun: Begun) -> dict[str, str]:
     return {f.name: sql_type(f.type) for f in _schema(begun) if f.name not in {"updated_at", "_window_date"}}
 
 
-def _from(old: str, since: int) -> str:
-    return old if since == BEGINNING else f"(select * from {old} where {_predicate(since)})"  # noqa: S608 - the table as SQL
+def _windows_from(since: int) -> dict[str, Bound]:
+    start = moment(since)
+    return {"_window_date": start.date(), "window_start": start} if since > BEGINNING else {}
 
 
 def _predicate(since: int) -> str:
@@ -285,10 +298,3 @@ def _equal(name: str, *, loose: bool) -> str:
         near = f"abs({old} - {new}) <= {_TOLERANCE} * greatest(abs({old}), abs({new}))"
         return f"({old} is not distinct from {new} or {near})"
     return f"{old} is not distinct from {new}"
-
-
-def sql_type(kind: pa.DataType) -> str:
-    """The DuckDB type that holds an Arrow type of the lake."""
-    if pa.types.is_decimal(kind):
-        return f"decimal({kind.precision}, {kind.scale})"
-    return _SQL_TYPES[kind]

@@ -127,9 +127,7 @@ def test_a_plan_of_a_wrong_file_is_its_mistakes(tusk: Tusk, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("source", ["kafka", "http", "mqtt", "database"])
-def test_a_stream_without_connection_is_read_from_the_embedded_log(
-    tusk: Tusk, tmp_path: Path, source: str
-) -> None:
+def test_a_stream_without_connection_is_read_from_the_embedded_log(tusk: Tusk, tmp_path: Path, source: str) -> None:
     own = {"mqtt": 'topics = ["a"]', "database": 'table = "t"'}.get(source, "")
     (tmp_path / "platform.tsk").write_text(
         f'real_time_analytics = {{ data_streams = {{ s = {{ source = "{source}", {own} }} }} }}'
