@@ -13,7 +13,6 @@ from tests.services.installed import lacking
 from tests.services.kafka import Broker
 from tusk_platform.storage.home import Home
 
-
 # A slow machine is no defect: what is too slow shows in the benchmarks.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
