@@ -89,15 +89,15 @@ def _at(rate: int, *, seconds: float) -> list[Row]:
         with watch:
             _warm_up(platform, watch)
             numbers = _probe(platform, watch, seconds)
-        behind = platform.source(platform.plan.stream("orders")).lag({"0": watch.position})
-    name = f"at {rate:,} events/s"
-    print(f"{name}: {behind} events behind at the end", file=sys.stderr)
+            behind = platform.source(platform.plan.stream("orders")).lag({"0": watch.position}) or 0
+    assert behind < 10 * rate, f"ingest fell behind: {behind} events at the end"
     return [
-        _row(f"event → row, {name}", [watch.rows[n] for n in numbers], RAW_LIMIT, "commit interval"),
-        _row(
-            f"event → aggregate, {name}", [watch.aggregates[n] for n in numbers], AGGREGATE_LIMIT, "and pace of refresh"
-        ),
-        _row(f"event → page, {name}", [watch.pages[n] for n in numbers], PAGE_LIMIT, "commit, look and page's pause"),
+        _row(f"event → {what}, {rate:,} events/s", [ages[n] for n in numbers], limit, words)
+        for what, ages, limit, words in (
+            ("row", watch.rows, RAW_LIMIT, "commit interval"),
+            ("aggregate", watch.aggregates, AGGREGATE_LIMIT, "commit interval and pace of refresh"),
+            ("page", watch.pages, PAGE_LIMIT, "commit interval, look and pause of a page"),
+        )
     ]
 
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,8 @@ from benchmarks.report import Row, figures
 from tests.oracle.macros import compiled
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.aggregate_table import RESULT, advance, begin, commit
-from tusk_platform.storage.duck import connect, scan
+from tusk_platform.storage.duck import connect
+from tusk_platform.storage.snapshot import rows_sql
 
 ABOUT: Final = (
     "Aggregates of five minutes, each time after a batch of 10,000 events, on a stream of two hours. The engine calls "
@@ -95,11 +97,10 @@ class _Direct:
     def _one(self, name: str) -> None:
         lake, plan = self._platform.lake, self._platform.plan
         aggregate = plan.aggregate(name)
-        old = scan(lake, aggregate.table)
         with self._connection.cursor() as cursor:
             begun = begin(lake, plan, aggregate)
             assert begun is not None
-            begun = advance(cursor, begun, self._sql[name], old)
+            begun = advance(cursor, begun, self._sql[name], partial(rows_sql, lake))
             assert begun.since is not None
             cursor.execute(f"create or replace temp table {RESULT} as ({self._sql[name]})")
-            commit(cursor, begun, old=old, now=time.time_ns() // 1000)
+            commit(cursor, begun, now=time.time_ns() // 1000)

@@ -13,21 +13,25 @@ from benchmarks.report import Result
 
 
 def separately(name: str, *, quick: bool) -> Result:
-    """One benchmark in a process of its own, so that none inherits another's memory, caches and threads."""
+    """One benchmark in a process of its own, so that none inherits another's memory, caches and threads.
+
+    One that breaks does not take the others with it.
+    """
     print(f"{name} ...", file=sys.stderr, flush=True)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        result = pool.submit(measured, name, quick=quick).result()
+    began = time.monotonic()
+    try:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            result = pool.submit(measured, name, quick=quick).result()
+    except Exception as broken:  # noqa: BLE001 - the border around each benchmark
+        traceback.print_exc()
+        result = Result(name, "", (), time.monotonic() - began, f"{type(broken).__name__}: {broken}")
     print(f"{result}\n\n{result.seconds:.0f} s\n", flush=True)
     return result
 
 
 def measured(name: str, *, quick: bool) -> Result:
-    """What one benchmark finds; one that breaks does not take the others with it."""
+    """What one benchmark finds."""
     benchmark = importlib.import_module(f"benchmarks.{name}")
     began = time.monotonic()
-    try:
-        rows, error = tuple(benchmark.run(quick=quick)), ""
-    except Exception as broken:  # noqa: BLE001 - the border around each benchmark
-        traceback.print_exc()
-        rows, error = (), f"{type(broken).__name__}: {broken}"
-    return Result(name.replace("_", " "), benchmark.ABOUT, rows, time.monotonic() - began, error)
+    rows = tuple(benchmark.run(quick=quick))
+    return Result(name.replace("_", " "), benchmark.ABOUT, rows, time.monotonic() - began)

@@ -64,10 +64,9 @@ class Scene:
         """The tables."""
         return Lake(self.home.lake)
 
-    def take(self, count: int) -> Items:
-        """The next events, late, repeated and broken ones among them, not written anywhere yet."""
-        # A line of a file has no white space at its ends.
-        items = [(p, replace(e, payload=e.payload.strip())) for p, e in islice(self.stream, count)]
+    def take(self, count: int, note: int = 0) -> Items:
+        """The next events, late, repeated and broken ones among them, not written yet; good ones with a note."""
+        items = [(p, replace(e, payload=noted(e, note))) for p, e in islice(self.stream, count)]
         self.known |= {event.payload: event for _, event in items}
         return items
 
@@ -83,10 +82,10 @@ class Scene:
         """The program where no file can grow beyond so many bytes."""
         return Starved(self.tusk.folder, {"TUSK_TEST_BYTES": str(limit)})
 
-    def spool(self, name: str, count: int) -> str:
-        """A file of the next events, for `tusk publish`."""
+    def spool(self, name: str, count: int, note: int = 0) -> str:
+        """A file of the next events, for `tusk publish`; good ones with a note."""
         path = self.tusk.folder / f"{name}.ndjson"
-        path.write_bytes(b"\n".join(event.payload for _, event in self.take(count)))
+        path.write_bytes(b"\n".join(event.payload for _, event in self.take(count, note)))
         return str(path)
 
     def counted(self) -> Counter[str]:
@@ -125,6 +124,13 @@ class Scene:
     def verdict(self) -> Verdict:
         """What became of every event that the feed holds."""
         return judge(self.produced(), rows_of(self.lake), positions_of(self.lake))
+
+
+def noted(event: Event, size: int) -> bytes:
+    """The event as a line of a file, which has no white space at its ends, with so many bytes more if it is good."""
+    if event.broken or not size:
+        return event.payload.strip()
+    return event.payload[:-1] + b', "note": "' + b"x" * size + b'"}'
 
 
 def child_environment(fault: str = "") -> dict[str, str]:

@@ -38,8 +38,6 @@ def publish(home: Home) -> None:
 
 # Fifty events in commits of twenty: the second and third start where the killed one's commits ended.
 FAULTS = [
-    ["after_poll"],
-    ["inside_write:2"],
     ["after_commit", "after_commit", "after_poll"],
     ["after_poll:3", "inside_write", "after_commit"],
 ]

@@ -47,11 +47,14 @@ def test_publisher_says_how_many_are_durable_when_the_disk_is_full(log_scene: Sc
     scene = log_scene
     scene.configure("50 ms")
     scene.tusk("ingest", "orders", "--once")
-    file = scene.spool("events", 5_000)
-    refused = scene.starved(300_000).call("publish", "orders", file)
+    # So large that a thousand of them are written to the disk before they are committed.
+    file = scene.spool("events", 5_000, note=3_000)
+    refused = scene.starved(4_500_000).call("publish", "orders", file)
 
     assert refused.code == 1
-    said = re.search(r"the log of `orders` .*; the (\d+) events before these were published", one_line(refused.err))
+    said = re.search(
+        r"the log of `orders` .*: disk I/O error; the (\d+) events before these were published", one_line(refused.err)
+    )
     assert said, refused.err
     assert 0 < int(said[1]) < 5_000
     assert len(scene.feed.truth()) == int(said[1])
