@@ -6,17 +6,27 @@
   recorded belong together, whatever others write meanwhile.
   `key` and `horizon`: of rows with equal key columns, none of them null, at most `horizon` microseconds apart in event
   time, the first to arrive counts. Earlier copies are looked for before `since` too; a join over the view
-  `clean.<stream>` would read all history instead. Not materialized: that would read every column.
+  `clean.<stream>` would read all history instead. Of those, only copies of rows from `since` on matter; leaving the
+  others out first makes the join's table one of some windows' keys instead of a whole horizon's: 45 ms instead of 150
+  for 600,000 rows. Not materialized: that would read every column.
 -#}
 {% macro clean(stream, key=[], horizon=0) -%}
 {%- if key -%}
+{%- set parts = [] -%}
+{%- for part in key -%}{%- do parts.append(adapter_quote(part)) -%}{%- endfor -%}
 with candidate as not materialized (
     {{ arrived(stream, horizon) | indent(4) }}
 )
 select later.*
 from candidate as later
-anti join candidate as earlier
-    on {% for part in key %}earlier.{{ adapter_quote(part) }} = later.{{ adapter_quote(part) }} and {% endfor %}
+anti join (
+    select {{ parts | join(', ') }}, _batch, _offset, _partition, _event_time
+    from candidate
+    semi join (
+        select {{ parts | join(', ') }} from candidate where _event_time >= make_timestamptz(getvariable('since'))
+    ) as kept using ({{ parts | join(', ') }})
+) as earlier
+    on {% for part in parts %}earlier.{{ part }} = later.{{ part }} and {% endfor -%}
     (earlier._batch, earlier._offset, earlier._partition) < (later._batch, later._offset, later._partition)
     and epoch_us(earlier._event_time) >= epoch_us(later._event_time) - {{ horizon }}
     and epoch_us(earlier._event_time) <= epoch_us(later._event_time) + {{ horizon }}

@@ -1,16 +1,17 @@
 {#-
-  Events with the session they belong to: every column of the stream, `window_start` and `window_end`.
+  Events with the session they belong to: the columns asked for, `window_start` and `window_end`.
 
   Of two rows of a key the later in time links to the earlier iff they are at most `gap` apart and the earlier was still
   live (its time + gap + lateness after the watermark) when the later came. A session is what is linked, so no later row
   joins a final one. It holds events before its start + `max_size`; the next event starts a new one. It ends `gap` after
-  its last event. `former_rows` is the aggregate's table: the rows of sessions that started before `since` stay with them.
+  its last event. Only `columns` are carried along, because the rows are sorted several times. `former_rows` is the
+  aggregate's table: the rows of sessions that started before `since` stay with them.
 -#}
-{% macro session(stream, gap, max_size, dimensions=[], lateness=0, where=none, key=[], horizon=0) -%}
+{% macro session(stream, gap, max_size, columns, dimensions=[], lateness=0, where=none, key=[], horizon=0) -%}
 {%- set quoted = dimensions | map('replace', '"', '""') | list -%}
-{%- set columns = '"' ~ quoted | join('", "') ~ '"' if quoted else '' -%}
-{%- set by = 'partition by ' ~ columns if quoted else '' -%}
-{%- set each = columns ~ ', ' if quoted else '' -%}
+{%- set names = '"' ~ quoted | join('", "') ~ '"' if quoted else '' -%}
+{%- set by = 'partition by ' ~ names if quoted else '' -%}
+{%- set each = names ~ ', ' if quoted else '' -%}
 with recursive kept as (
     select {{ each }}max(epoch_us(window_end)) - {{ gap }} as _last
     from former_rows
@@ -20,7 +21,8 @@ with recursive kept as (
 ),
 event as (
     select
-        found.*,
+        {% for c in columns %}found.{{ adapter_quote(c) }}, {% endfor %}
+
         epoch_us(found._event_time) as _t,
         row_number() over () as _id,
         greatest(epoch_us(found._event_time), epoch_us(found._watermark) - {{ lateness }} + 1) - {{ gap }} as _reach

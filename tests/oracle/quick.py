@@ -13,7 +13,7 @@ from tests.oracle.macros import compiled
 from tusk_platform.core import transactions
 from tusk_platform.core.schema import raw_schema
 from tusk_platform.plan.nodes import Aggregate, Plan, Stream
-from tusk_platform.storage.aggregate_table import RESULT, Done, advance, begin, commit
+from tusk_platform.storage.aggregate_table import RESULT, Done, advance, begin, commit, moment
 
 _COMPILED: dict[str, dict[str, str]] = {}
 
@@ -38,6 +38,7 @@ def raw_rows(stream: Stream, events: Iterable[Event]) -> pa.Table:
             "_batch": e.batch,
             "_watermark": e.watermark,
             "_ingested_at": e.time,
+            "_ingested_date": moment(e.time).date(),
             stream.event_time: e.time,
             **e.values,
         }
@@ -104,7 +105,7 @@ def keyed(aggregate: Aggregate, table: pa.Table) -> dict[Key, Row]:
     return found
 
 
-def all_rows(table: FakeTable, at_least: object) -> str:
+def all_rows(table: FakeTable, wanted: object) -> str:
     """A table in memory as SQL; no row of it needs to be left out."""
-    del at_least
+    del wanted
     return relation(table.name)

@@ -18,18 +18,8 @@ from tests.oracle.quick import compiled_once
 from tusk_platform.core import transactions
 from tusk_platform.core.schema import raw_schema
 from tusk_platform.errors import Conflict
-from tusk_platform.plan.nodes import Tumbling
-from tusk_platform.storage.aggregate_table import (
-    BEGINNING,
-    NO_BATCH,
-    RESULT,
-    Begun,
-    Done,
-    advance,
-    begin,
-    bound,
-    commit,
-)
+from tusk_platform.plan.nodes import Session, Tumbling
+from tusk_platform.storage.aggregate_table import RESULT, Begun, Done, advance, begin, commit, moment
 from tusk_platform.storage.duck import connect
 from tusk_platform.storage.lake import Lake
 from tusk_platform.storage.snapshot import rows_sql
@@ -100,7 +90,7 @@ def test_old_files_are_not_opened(lake: Lake) -> None:
     assert rows_sql(lake, raw, {"_batch": 11}).count(".parquet") == 1
     assert rows_sql(lake, raw, {"_event_time": moment(START + 600 * SECOND)}).count(".parquet") == 2
     assert rows_sql(lake, raw, {"_status": "ok"}).count(".parquet") == 11
-    assert rows_sql(lake, raw, {"_status": "z"}).count(".parquet") == 0
+    assert rows_sql(lake, raw, {"_status": "quarantined"}).count(".parquet") == 0
 
 
 def test_a_column_that_no_file_has_is_null(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
@@ -109,6 +99,25 @@ def test_a_column_that_no_file_has_is_null(connection: duckdb.DuckDBPyConnection
     rows = rows_sql(lake, lake.open("raw.events"), {})
 
     assert connection.execute(f"select colour, _batch, _status from {rows}").fetchall() == [(None, 1, "ok")]
+
+
+def test_a_session_in_an_old_file_keeps_its_rows(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    visits = aggregate("visits", Session(10 * SECOND))
+    the_plan = plan(visits, stream=STREAM_ALONE)
+    sql = compiled_once(the_plan)["visits"]
+    others = replace(event(12, 3), values={"user": "v"})
+    for batch, events in enumerate([[event(9, 2), event(17, 2)], [others]], start=2):
+        add(lake, STREAM_ALONE, events, batch)
+        begun = begin(lake, the_plan, visits)
+        assert begun is not None
+        begun = advance(connection, begun, sql, partial(rows_sql, lake))
+        connection.execute(f"create or replace temp table {RESULT} as ({sql})")
+        commit(connection, begun, now=batch)
+
+    found = {
+        (k[0] - START, k[1] - START, *k[2]): r["event_count"] for k, r in stored_rows(lake, the_plan, "visits").items()
+    }
+    assert found == {(SECOND, 27 * SECOND, "u"): 3, (12 * SECOND, 22 * SECOND, "v"): 1}
 
 
 def test_commits_are_made_only_for_batches_that_are_new(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import Aggregate, Origin, Plan, Runtime, Session, Sliding, Stream, Tumbling
+from tusk_platform.plan.nodes import Aggregate, Column, Origin, Plan, Runtime, Session, Sliding, Stream, Tumbling
 from tusk_platform.plan.page import definition_hash
 from tusk_platform.units import DAY
 
@@ -85,10 +85,7 @@ def definition(plan: Plan, aggregate: Aggregate) -> int:
     and computed anew for duplicates that hardly ever are.
     """
     stream = plan.stream(aggregate.stream)
-    conditions = [aggregate.where, *(c for m in aggregate.metrics for c in (m.where, m.numerator, m.denominator))]
-    named = {*aggregate.dimensions, *(m.column for m in aggregate.metrics)}
-    words = set(_WORD.findall(" ".join(c for c in conditions if c)))
-    columns = [[c.name, c.type, stream.expressions.get(c.name)] for c in stream.columns if c.name in named | words]
+    columns = [[c.name, c.type, stream.expressions.get(c.name)] for c in columns_read(stream, aggregate)]
     what = (
         dataclasses.replace(aggregate, update_frequency=0, group=""),
         columns,
@@ -96,6 +93,14 @@ def definition(plan: Plan, aggregate: Aggregate) -> int:
         plan.runtime.timezone if local_days(aggregate) else None,
     )
     return int(definition_hash(what), 16)
+
+
+def columns_read(stream: Stream, aggregate: Aggregate) -> tuple[Column, ...]:
+    """The stream's columns that an aggregate's dimensions, metrics and conditions name."""
+    conditions = [aggregate.where, *(c for m in aggregate.metrics for c in (m.where, m.numerator, m.denominator))]
+    named = {*aggregate.dimensions, *(m.column for m in aggregate.metrics)}
+    words = set(_WORD.findall(" ".join(c for c in conditions if c)))
+    return tuple(c for c in stream.columns if c.name in named | words)
 
 
 def local_days(aggregate: Aggregate) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 from typing import Final, assert_never
 
-from tusk_platform.core.catalog import local_days
+from tusk_platform.core.catalog import columns_read, local_days
 from tusk_platform.core.views import quoted
 from tusk_platform.generate.metric_sql import all_of, merged_sql, metric_sql, partial_sql
 from tusk_platform.plan.nodes import Aggregate, Plan, Session, Sliding, Stream, Tumbling, Window
@@ -156,6 +156,7 @@ def _call(plan: Plan, aggregate: Aggregate, stream: Stream, *, where: str | None
         case Session():
             macro, named = "session", {"gap": window.gap, "max_size": window.max_size}
             named["dimensions"] = list(aggregate.dimensions)
+            named["columns"] = [c.name for c in columns_read(stream, aggregate)]
         case _:
             assert_never(window)
     named |= {"lateness": aggregate.allowed_lateness, "where": where}

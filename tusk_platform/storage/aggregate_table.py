@@ -72,7 +72,7 @@ class Tables(Protocol):
         ...
 
 
-# The rows of a table as its handle sees them, as SQL; those below a bound may be left out.
+# The rows of a table as its handle sees them, as SQL; see ``snapshot.rows_sql``.
 Rows = Callable[[Any, Mapping[str, Bound]], str]
 
 
@@ -183,7 +183,9 @@ def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) 
         since = None
     if since is not None:
         events = {"_event_time": moment(max(BEGINNING, since - stream.dedup_horizon))} if since > BEGINNING else {}
-        _show(connection, begun, rows, raw={"_status": _OK, **events}, former=_windows_from(since))
+        # A session that started before keeps its rows, so it must be seen.
+        former = {} if isinstance(begun.aggregate.window, Session) else _windows_from(since)
+        _show(connection, begun, rows, raw={"_status": _OK, **events}, former=former)
         bound(connection, since=since, after=NO_BATCH, upto=begun.upto)
     return replace(begun, since=since)
 

@@ -1,8 +1,8 @@
 """The rows of one commit of a table as SQL over its data files, without those whose statistics rule them out.
 
-Why not delta_scan: it reads the newest commit, whatever that is by then; it leaves no file out by the greatest value of a
-timestamp; and each use of it keeps 0.1 to 0.3 MB for ever (measured with version 1.5.5), which a process that refreshes
-every few seconds for weeks cannot have.
+Why not delta_scan: it reads the newest commit, whatever that is by then; it leaves no file out by the greatest value of
+a timestamp; and each use of it keeps 0.1 to 0.3 MB for ever (measured with version 1.5.5), which a process that
+refreshes every few seconds for weeks cannot have.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ _SQL_TYPES: Final[dict[pa.DataType, str]] = {
 }
 
 
-def rows_sql(lake: Lake, table: Handle, at_least: Mapping[str, Bound]) -> str:
-    """The rows of a table as its handle sees it; some rows with less than ``at_least`` in a column may be left out.
+def rows_sql(lake: Lake, table: Handle, wanted: Mapping[str, Bound]) -> str:
+    """The rows of a table as its handle sees it; of those that are not wanted some may be left out.
 
-    A partition's values are read from its folder's name: so for partitions of words and dates only.
+    ``wanted``: column -> word that it equals, or number or time that it is not less than. The values of partitions are
+    read from the names of folders: so for partitions of words and dates only.
     """
     typed = ", ".join(f"cast(null as {sql_type(f.type)}) as {quoted(f.name)}" for f in table.schema)
     empty = f"select {typed} where false"
-    paths = [f"{lake.path(table.name)}/{path}".replace("'", "''") for path in _paths(table, at_least)]
+    paths = [f"{lake.path(table.name)}/{path}".replace("'", "''") for path in _paths(table, wanted)]
     if not paths:
         return f"({empty})"
     partitions = ", ".join(f"{quoted(p)}: {sql_type(table.schema.field(p).type)}" for p in table.layout.partitions)
@@ -56,11 +57,12 @@ def sql_type(kind: pa.DataType) -> str:
     return _SQL_TYPES[kind]
 
 
-def _paths(table: Handle, at_least: Mapping[str, Bound]) -> list[str]:
+def _paths(table: Handle, wanted: Mapping[str, Bound]) -> list[str]:
     files = pa.table(table.delta.get_add_actions(flatten=True))
-    for column, value in at_least.items():
+    for column, value in wanted.items():
         greatest = next((n for n in (f"partition.{column}", f"max.{column}") if n in files.column_names), None)
         if greatest is not None:
-            enough = pc.greater_equal(files[greatest], pa.scalar(value, files.schema.field(greatest).type))
-            files = files.filter(pc.fill_null(enough, fill_value=True))
+            fits = pc.equal if isinstance(value, str) else pc.greater_equal
+            kept = fits(files[greatest], pa.scalar(value, files.schema.field(greatest).type))
+            files = files.filter(pc.fill_null(kept, fill_value=True))
     return sorted(files["path"].to_pylist())

@@ -9,6 +9,6 @@ select
     cast(sum("amount") as decimal(38, 4)) as "revenue",
     count(distinct "user") as "users"
 from (
-    {{ session('events', gap=10000000, max_size=100000000, table=this, dimensions=['user'], key=['event_id'], horizon=20000000) | indent(4) }}
+    {{ session('events', gap=10000000, max_size=100000000, dimensions=['user'], columns=['user', 'amount'], key=['event_id'], horizon=20000000) | indent(4) }}
 )
 group by window_start, window_end, "user"
