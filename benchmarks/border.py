@@ -36,7 +36,7 @@ _BAD: Final = ({"user_id": None}, {"user_id": "seven"}, {"amount": "dear"}, {"am
 
 
 def run(*, quick: bool) -> list[Row]:
-    """The one row there is."""
+    """The rules alone, and all of the border."""
     stream = shop.stream()
     assert len(stream.rules) == 7, stream.rules
     records = of_payloads(stream, _payloads())
@@ -66,7 +66,7 @@ def run(*, quick: bool) -> list[Row]:
         lambda: query.of_json(payloads),
         3 if quick else 20,
     )
-    return [rules, _row("the whole border: 10,000 events from JSON to judged rows", mine, theirs, GOAL)]
+    return [rules, _row("the whole border: 10,000 events from JSON to judged rows", mine, theirs, None)]
 
 
 def _row(what: str, mine: Sequence[float], theirs: Sequence[float], goal: float | None) -> Row:

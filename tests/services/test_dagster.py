@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,9 @@ def test_old_runless_events_are_forgotten_but_not_the_newest(tmp_path: Path) -> 
         assert left is not None
         assert left.asset_materialization is not None
         assert left.asset_materialization.metadata["rows"].value == 4
+    [copies] = tmp_path.rglob("runs/.db")
+    with closing(sqlite3.connect(copies)) as connection:
+        assert connection.execute("select count(*) from event_logs").fetchone() == (0,)
 
 
 @pytest.mark.slow

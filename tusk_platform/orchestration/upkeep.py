@@ -16,6 +16,7 @@ def forget_old_events(instance: dg.DagsterInstance, keep_seconds: int = KEEP_SEC
     # With these modules come sqlalchemy and alembic: a second that loading the definitions need not take.
     from dagster._core.storage.event_log.schema import SqlEventLogStorageTable  # noqa: PLC0415
     from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage  # noqa: PLC0415
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage  # noqa: PLC0415
     from sqlalchemy import delete, func, select  # noqa: PLC0415
 
     storage = instance.event_log_storage
@@ -36,4 +37,9 @@ def forget_old_events(instance: dg.DagsterInstance, keep_seconds: int = KEEP_SEC
         ids = [row[0] for row in connection.execute(old)]
         if ids:
             connection.execute(delete(table).where(table.c.id.in_(ids)))
+    if isinstance(storage, SqliteEventLogStorage):
+        # SQLite has them a second time, in a file of their own that is only read by run.
+        copies = select(table.c.id).where(table.c.run_id == "", table.c.timestamp < limit).limit(_AT_ONCE)
+        with storage.run_connection("") as connection:
+            connection.execute(delete(table).where(table.c.id.in_(copies)))
     return len(ids)
