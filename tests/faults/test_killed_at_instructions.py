@@ -37,7 +37,7 @@ def test_compaction_killed_and_started_again_keeps_every_event_once(
     scene.configure(EVERY_READ)
     by_hand = 0
     for _ in range(kills or 1):
-        scene.write(45_000)
+        scene.write(35_000)
         scene.tusk("ingest", "orders", "--once")
         before = scene.rows()
         killed = scene.child("maintain_once", fault="in_compaction")
