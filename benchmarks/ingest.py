@@ -15,7 +15,7 @@ from benchmarks import shop
 from benchmarks.report import Row, figures
 from benchmarks.timing import in_turn
 from tusk_platform.jobs.ingest import Committed, Until, ingest
-from tusk_platform.plan.nodes import Runtime
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.storage.lake import Lake
 
 ABOUT: Final = (

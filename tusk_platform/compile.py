@@ -15,18 +15,26 @@ from typing import Any, Final
 
 from tusk_platform.errors import ConfigError, Problem, Unavailable, UsageError
 from tusk_platform.generate import dbt_project, expectations
+from tusk_platform.generate.query_sql import query_sql
 from tusk_platform.generate.reference import reference
 from tusk_platform.plan.drafts import Draft, Fragment
 from tusk_platform.plan.nodes import Inactive, Plan
 from tusk_platform.plan.page import as_json, fingerprint
 from tusk_platform.plan.resolve import resolve
 from tusk_platform.sections import (
+    analytics_data_sources,
+    anomaly_detection,
     connections,
     data_quality_config,
     event_driven_analytics,
     live_dashboards,
+    multi_source_analytics,
+    performance_config,
+    predictive_analytics,
     real_time_aggregations,
     real_time_analytics,
+    real_time_ml,
+    scalability_config,
     stream_processing,
 )
 from tusk_platform.sections.place import Place
@@ -41,7 +49,14 @@ LOWER: Final[Mapping[str, Callable[[Any, Place], Fragment]]] = {
     "stream_processing": stream_processing.lower,
     "real_time_aggregations": real_time_aggregations.lower,
     "event_driven_analytics": event_driven_analytics.lower,
+    "multi_source_analytics": multi_source_analytics.lower,
+    "analytics_data_sources": analytics_data_sources.lower,
     "live_dashboards": live_dashboards.lower,
+    "anomaly_detection": anomaly_detection.lower,
+    "predictive_analytics": predictive_analytics.lower,
+    "real_time_ml": real_time_ml.lower,
+    "performance_config": performance_config.lower,
+    "scalability_config": scalability_config.lower,
     "data_quality_config": data_quality_config.lower,
 }
 
@@ -77,11 +92,14 @@ def compile_text(text: str, file: str) -> Compiled:
         timezone=validated.top.timezone,
         demo=validated.top.demo,
         environment=validated.environment,
+        query_sql=query_sql,
     )
     plan, unresolved = resolve(draft)
     # A section with a mistake is not lowered, so names that only it declares would be reported as unknown: noise.
     if not any(p.severity == "error" for p in problems):
         problems += unresolved
+        plan, untyped = _with_types(plan, problems)
+        problems += untyped
     problems += _missing_variables(plan)
     return Compiled(plan, tuple(sorted(problems, key=lambda p: (p.span, p.path))))
 
@@ -113,6 +131,15 @@ def _lower(validated: Validated, place: Place) -> list[Fragment]:
         if name not in LOWER
     ]
     return [*fragments, Fragment(inactive=tuple(rest))]
+
+
+def _with_types(plan: Plan, problems: list[Problem]) -> tuple[Plan, tuple[Problem, ...]]:
+    """The plan with the columns of its queries, asked of DuckDB where nothing else is wrong with them."""
+    if not plan.queries or any(p.severity == "error" for p in problems):
+        return plan, ()
+    from tusk_platform.storage.query_types import with_types  # noqa: PLC0415 - brings DuckDB, and few files have queries
+
+    return with_types(plan)
 
 
 def _unusable_variables(validated: Validated, place: Place) -> list[Problem]:
@@ -215,13 +242,13 @@ def _own_models(plan: Plan, folder: Path) -> dict[str, str]:
     root = folder / "dbt_project"
     if root.resolve() == shipped("dbt_project").resolve():
         return {}
-    generated = {a.name for a in plan.aggregates}
+    generated = {n.name for n in (*plan.aggregates, *plan.queries)}
     found: dict[str, str] = {}
     for p in sorted((root / "models").rglob("*")):
         if p.suffix not in {".sql", ".yml", ".yaml", ".md"}:
             continue
         if p.suffix == ".sql" and p.stem in generated:
-            raise UsageError(f"{p}: the config's aggregate `{p.stem}` has this name already; give the model another")
+            raise UsageError(f"{p}: the config's aggregate or query `{p.stem}` has this name already; give the model another")
         found[f"models/own/{p.relative_to(root / 'models').as_posix()}"] = p.read_text(encoding="utf-8")
     return found
 
@@ -263,8 +290,10 @@ def stale_files(plan: Plan, folder: Path) -> dict[Path, str | None]:
         stale |= {f: t for f, t in wanted.items() if not f.exists() or f.read_text(encoding="utf-8") != t}
     page = folder / "docs" / "reference.md"
     if _EVERY_KEY.is_file() and page.parent.resolve() == _EVERY_KEY.parent:
-        text = reference_page(_EVERY_KEY)
-        stale |= {} if page.exists() and page.read_text(encoding="utf-8") == text else {page: text}
+        from tusk_platform.generate.json_schema import schema_text  # noqa: PLC0415 - nothing else here needs it
+
+        pages = {page: reference_page(_EVERY_KEY), page.parent / "editor" / "tusk.schema.json": schema_text()}
+        stale |= {f: t for f, t in pages.items() if not f.exists() or f.read_text(encoding="utf-8") != t}
     return stale
 
 

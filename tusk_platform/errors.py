@@ -65,12 +65,12 @@ class Problem:
 
 def _excerpt(span: Span) -> tuple[str, int]:
     """The line of a span as a terminal can show it, a very long one cut around the span, and the column in it."""
-    text, column = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in span.text), span.column
+    text, column = span.text, span.column
     if len(text) > _WIDEST:
         first = max(0, column - _WIDEST // 2)
         text = ("…" if first else "") + text[first : first + _WIDEST] + ("…" if first + _WIDEST < len(text) else "")
         column += (1 if first else 0) - first
-    return text, column
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text), column
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

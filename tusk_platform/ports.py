@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -141,6 +141,31 @@ class Inspector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a stream's own keys say of its events.
+
+    ``columns`` come after those of the adapter, as (name, type). ``dedup_key``: what makes two events the same one.
+    ``arrival_time``: an event without a time of its own happened when it arrived. ``poll_interval``: microseconds
+    between two reads. ``step``: microseconds between two points of its metrics, where the source has such a clock.
+    """
+
+    columns: tuple[tuple[str, str], ...] = ()
+    dedup_key: tuple[str, ...] = ()
+    arrival_time: bool = False
+    poll_interval: int | None = None
+    step: int | None = None
+
+
+@runtime_checkable
+class Stating(Protocol):
+    """A source adapter that knows more of its events once a stream's own keys are there."""
+
+    def stated(self, options: Mapping[str, Any]) -> Stated:
+        """What the validated keys say."""
+        ...
+
+
 @runtime_checkable
 class Described(Protocol):
     """A source adapter whose own keys can be listed: ``options`` is their schema, fields with descriptions."""
@@ -169,13 +194,19 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """One aggregate after a refresh: rows written, the last raw batch it holds, seconds spent, or the error."""
+    """One aggregate or query after a refresh: rows written, the last raw batch it holds, seconds spent, or the error."""
 
     aggregate: str
     rows: int
     through_batch: int
     seconds: float
     error: str | None = None
+    schema: Literal["agg", "query"] = "agg"
+
+    @property
+    def table(self) -> str:
+        """Name of the table that was refreshed."""
+        return f"{self.schema}.{self.aggregate}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ DAY: Final = 24 * HOUR
 WEEK: Final = 7 * DAY
 YEAR: Final = 365 * DAY
 
-_TIME_UNITS: Final[dict[str, int]] = {
+TIME_UNITS: Final[dict[str, int]] = {
     "us": MICROSECOND, "microsecond": MICROSECOND,
     "ms": MILLISECOND, "millisecond": MILLISECOND,
     "s": SECOND, "sec": SECOND, "second": SECOND,
@@ -26,7 +26,7 @@ _TIME_UNITS: Final[dict[str, int]] = {
     "month": 30 * DAY,
     "y": YEAR, "year": YEAR,
 }  # fmt: skip
-_SIZE_UNITS: Final[dict[str, int]] = {
+SIZE_UNITS: Final[dict[str, int]] = {
     "b": 1,
     "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
@@ -46,7 +46,7 @@ def duration(text: str) -> int:
     """
     found = _QUANTITY.fullmatch(text)
     unit = found.group(2).lower() if found else ""
-    scale = _TIME_UNITS.get(unit) or _TIME_UNITS.get(unit.removesuffix("s"))
+    scale = TIME_UNITS.get(unit) or TIME_UNITS.get(unit.removesuffix("s"))
     if not found or not scale:
         raise ValueError(f"expected {DURATION_FORM}")
     micros = round(float(found.group(1)) * scale)
@@ -58,7 +58,7 @@ def duration(text: str) -> int:
 def size(text: str) -> int:
     """Bytes of ``"512MB"`` or ``"1GiB"``; ValueError says what is allowed."""
     found = _QUANTITY.fullmatch(text)
-    scale = _SIZE_UNITS.get(found.group(2).lower()) if found else None
+    scale = SIZE_UNITS.get(found.group(2).lower()) if found else None
     if not found or scale is None:
         raise ValueError(f"expected {SIZE_FORM}")
     return round(float(found.group(1)) * scale)
@@ -102,3 +102,12 @@ def spell(micros: int) -> str:
             count = micros // scale
             return f"{count} {name}{'' if count == 1 else 's'}"
     return f"{micros} microseconds"
+
+
+def spell_size(count: int) -> str:
+    """Bytes in the largest unit that holds them whole: ``1_000_000_000`` is ``"1 GB"``."""
+    for name in ("tib", "tb", "gib", "gb", "mib", "mb", "kib", "kb"):
+        if count and count % SIZE_UNITS[name] == 0:
+            unit = name.replace("ib", "iB") if len(name) == 3 else name.upper()
+            return f"{count // SIZE_UNITS[name]} {unit[0].upper()}{unit[1:]}"
+    return f"{count} bytes"

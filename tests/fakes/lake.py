@@ -41,6 +41,15 @@ class FakeTable:
             cursor.execute(f"insert into {relation(self.name)} by name select * from new_rows")
         self._lake.versions[self.name].update(transactions)
 
+    def overwrite(self, rows: pa.Table, transactions: Mapping[str, int]) -> None:
+        """All rows and columns replaced by these, versions set."""
+        self._lake.commits += 1
+        with self._lake.connection.cursor() as cursor:
+            cursor.register("new_rows", rows)
+            cursor.execute(f"create or replace table {relation(self.name)} as select * from new_rows")
+        self._lake.schemas[self.name] = rows.schema
+        self._lake.versions[self.name].update(transactions)
+
 
 class FakeLake:
     """Tables as DuckDB tables; ``commits`` counts what real ones would have written to their logs."""

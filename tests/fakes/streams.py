@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import Aggregate, Column, Origin, RowRule, Stream, Tumbling, Window
+from tusk_platform.plan.nodes import Aggregate, Column, RowRule, Stream, Tumbling, Window
+from tusk_platform.plan.origin import Origin
 
 ORIGIN = Origin("orders", Span("orders.tsk", 1, 1))
 COLUMNS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.fakes.streams import a_stream
 from tusk_platform.jobs.ingest import Until, ingest
-from tusk_platform.plan.nodes import Runtime
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.ports import SourceContext, source_adapter
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake

@@ -11,19 +11,9 @@ from hypothesis import strategies as st
 
 from tests.oracle.engine import Condition, Event
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import (
-    Aggregate,
-    Column,
-    Metric,
-    Origin,
-    Plan,
-    Runtime,
-    Session,
-    Sliding,
-    Stream,
-    Tumbling,
-    Window,
-)
+from tusk_platform.plan.nodes import Aggregate, Column, Metric, Plan, Session, Sliding, Stream, Tumbling, Window
+from tusk_platform.plan.origin import Origin
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.units import DAY, HOUR, MINUTE, SECOND, WEEK
 
 ORIGIN: Final = Origin("real_time_aggregations.test", Span("platform.tsk", 1, 1))

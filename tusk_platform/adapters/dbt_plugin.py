@@ -23,7 +23,7 @@ from tusk_platform.core.catalog import from_plain
 from tusk_platform.core.views import STREAM_VIEWS
 from tusk_platform.errors import TuskError, nearest
 from tusk_platform.plan.nodes import Aggregate, Plan
-from tusk_platform.storage import aggregate_table
+from tusk_platform.storage import aggregate_table, query_table
 from tusk_platform.storage.duck import create_views, load_extensions
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
@@ -80,6 +80,10 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(e)) from e
 
     def _begin(self, cursor: DuckDBPyConnection, name: str, refresh: dict[str, Any]) -> None:
+        cursor.execute("set session timezone = 'UTC'")
+        if any(q.name == name for q in self.plan.queries):
+            self._begin_query(cursor, name, refresh)
+            return
         aggregate = self._aggregate(name)
         refresh |= {"begun": None, "wanted": False, "rows": 0, "message": "no events yet"}
         begun = aggregate_table.begin(self.lake, self.plan, aggregate, full=refresh["full"])
@@ -91,9 +95,31 @@ class Plugin(BasePlugin):
 
     def _commit(self, cursor: DuckDBPyConnection, refresh: dict[str, Any]) -> None:
         begun = refresh["begun"]
-        if begun is not None:
+        if isinstance(begun, query_table.QueryBegun):
+            self._commit_query(cursor, begun, refresh)
+        elif begun is not None:
             done = aggregate_table.commit(cursor, begun, now=time.time_ns() // 1000)
             refresh |= {"rows": done.rows, "message": str(done)}
+            if begun.remade:
+                with self._lock:
+                    self._shown.discard(begun.aggregate.table)
+                self._show(begun.aggregate.table)
+
+    def _begin_query(self, cursor: DuckDBPyConnection, name: str, refresh: dict[str, Any]) -> None:
+        now = time.time_ns() // 1000
+        query, rows = self.plan.query(name), partial(rows_sql, self.lake)
+        begun = query_table.begin(cursor, self.lake, self.plan, query, rows, now=now)
+        refresh |= {"begun": begun, "wanted": True, "rows": 0, "message": ""}
+
+    def _commit_query(
+        self, cursor: DuckDBPyConnection, begun: query_table.QueryBegun, refresh: dict[str, Any]
+    ) -> None:
+        done = query_table.commit(cursor, self.lake, begun, partial(rows_sql, self.lake))
+        refresh |= {"rows": done.rows, "message": str(done)}
+        with self._lock:
+            # Its table may be new, or have got other columns.
+            self._shown.discard(begun.query.table)
+        self._show(begun.query.table)
 
     def _show(self, *views: str) -> None:
         """Renew views once: when the connection was opened, their tables may not have been there, or lacked columns.
@@ -111,6 +137,6 @@ class Plugin(BasePlugin):
         known = {a.name: a for a in self.plan.aggregates}
         if name not in known:
             raise DbtRuntimeError(
-                f"`{name}` is no aggregate of the plan, so it cannot be `lake`; {nearest(name, known)}"
+                f"`{name}` is no aggregate or query of the plan, so it cannot be `lake`; {nearest(name, known)}"
             )
         return known[name]

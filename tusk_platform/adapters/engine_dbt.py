@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
@@ -40,8 +40,9 @@ class DbtEngine:
     """Refreshes aggregates by ``dbt run``; target and log folders are this process's own."""
 
     def __init__(self, plan: Plan, project_folder: Path, home: Home) -> None:
-        self._names = tuple(a.name for a in plan.aggregates)
         self._tables = {a.name: a.table for a in plan.aggregates}
+        self._queries = {q.name: q.table for q in plan.queries}
+        self._names = (*self._tables, *self._queries)
         self._project = project_folder.resolve()
         self._lake = Lake(home.lake)
         self._scratch = home.scratch.resolve() / "dbt" / f"process-{os.getpid()}"
@@ -50,10 +51,10 @@ class DbtEngine:
         self._manifest: Manifest | None = None
 
     def refresh(self, aggregates: Sequence[str], *, full: bool = False) -> tuple[RefreshResult, ...]:
-        """Bring the named aggregates up to date with raw, in one call; ``full``: computed anew from raw."""
+        """Bring aggregates and queries up to date with raw, in one call; ``full``: computed anew from raw."""
         for name in aggregates:
             if name not in self._names:
-                raise UsageError(f"no aggregate `{name}`; {nearest(name, self._names)}")
+                raise UsageError(f"no aggregate or query `{name}`; {nearest(name, self._names)}")
         if not aggregates:
             return ()
         with _ONE_CALLER:
@@ -86,14 +87,20 @@ class DbtEngine:
 
     def _result(self, name: str, done: Any) -> RefreshResult:  # noqa: ANN401 - dbt's RunResult has no types
         if done is None:
-            return RefreshResult(name, 0, 0, 0.0, "dbt did not run this model")
+            return RefreshResult(name, 0, 0, 0.0, "dbt did not run this model", self._schema(name))
         error = None if done.status == _SUCCESS else plainly(str(done.message))
         rows = 0 if error else int(done.adapter_response.get("rows_affected") or 0)
-        return RefreshResult(name, rows, self._through(name), float(done.execution_time), error)
+        seconds = float(done.execution_time)
+        return RefreshResult(name, rows, self._through(name), seconds, error, self._schema(name))
+
+    def _schema(self, name: str) -> Literal["agg", "query"]:
+        return "query" if name in self._queries else "agg"
 
     def _through(self, name: str) -> int:
-        """The last raw batch an aggregate's table contains; 0 where it is not there yet."""
-        table = self._tables[name]
+        """The last raw batch an aggregate's table contains; 0 where it is not there yet, and for queries."""
+        table = self._tables.get(name)
+        if table is None:
+            return 0
         return self._lake.open(table).transaction(transactions.refreshed(name)) or 0 if self._lake.exists(table) else 0
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from tusk_platform.errors import Unavailable
 from tusk_platform.plan.nodes import Stream
-from tusk_platform.ports import Source, SourceContext
+from tusk_platform.ports import Source, SourceContext, Stated
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import AtLeastOne, PlainText, came, wrong
 
@@ -48,6 +48,10 @@ class MqttAdapter:
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream."""
         return MqttOptions.model_validate(values).model_dump(mode="json")
+
+    def stated(self, options: Mapping[str, Any]) -> Stated:  # noqa: ARG002 - the contract's
+        """A message without a time of its own happened when it arrived."""
+        return Stated(arrival_time=True)
 
     def open(self, stream: Stream, context: SourceContext) -> Source:  # noqa: ARG002 - the contract's
         """Always Unavailable: see the message."""

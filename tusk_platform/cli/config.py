@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tusk_platform.cli.against import compare
+from tusk_platform.cli.difference_page import difference_json, difference_page
 from tusk_platform.cli.output import ConfigOption, JsonOption, progress, say, say_json, warn
 from tusk_platform.cli.plan_page import plan_page
 from tusk_platform.compile import Compiled, compile_file, load_plan, stale_files, write_files
@@ -19,6 +21,14 @@ from tusk_platform.tsk.values import plain
 
 Connect = Annotated[
     bool, typer.Option("--connect", help="Also try the connections, and take a variable that is not set as a mistake.")
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="FILE|REV|applied",
+        help="What differs from another file, from the config in a git revision, or from what was applied.",
+    ),
 ]
 Files = Annotated[list[Path] | None, typer.Argument(help="Files; the config where none is given.")]
 
@@ -89,11 +99,20 @@ def parse_files(
 
 def plan(
     file: Annotated[Path | None, typer.Argument(help="The .tsk file.")] = None,
+    against: Against = None,
     config: ConfigOption = None,
     as_json_: JsonOption = False,  # noqa: FBT002 - an option
 ) -> None:
-    """What will exist, what was inferred, which connections are embedded."""
-    loaded = load_plan(_shown(config_path(file or config)))
+    """What will exist, what was inferred, which connections are embedded; or what a change changes."""
+    path = config_path(file or config)
+    loaded = load_plan(_shown(path))
+    if against is not None:
+        comparison = compare(path, loaded, against)
+        if as_json_:
+            say_json(difference_json(comparison))
+        else:
+            say(difference_page(comparison))
+        return
     if as_json_:
         say_json(as_json(loaded))
     else:

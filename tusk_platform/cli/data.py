@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tusk_platform.cli.output import ConfigOption, JsonOption, cell, interval_text, progress, say, say_json, table, warn
+from tusk_platform.cli.output import (
+    ConfigOption,
+    DropOption,
+    JsonOption,
+    cell,
+    interval_text,
+    progress,
+    say,
+    say_json,
+    table,
+    warn,
+)
 from tusk_platform.errors import Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.runtime.environment import config_path
@@ -34,13 +45,20 @@ def register(app: typer.Typer) -> None:
     app.command("sql")(sql)
 
 
-def ingest(stream: StreamName, once: Once = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - options
+def ingest(
+    stream: StreamName,
+    once: Once = False,  # noqa: FBT002 - an option
+    config: ConfigOption = None,
+    allow_drop: DropOption = False,  # noqa: FBT002 - an option
+    as_json: JsonOption = False,  # noqa: FBT002 - an option
+) -> None:
     """The micro-batch loop of one stream, without Dagster. It never refreshes aggregates."""
     from tusk_platform.jobs.ingest import Until
+    from tusk_platform.runtime.apply import Applying
     from tusk_platform.runtime.duties import ingest_stream
     from tusk_platform.runtime.platform import open_platform
 
-    platform = open_platform(config_path(config))
+    platform = open_platform(config_path(config), Applying(f"tusk ingest {stream}", allow_drop))
     node = find_stream(platform, stream)
     with progress(f"reading {stream}"):
         report = ingest_stream(platform, node, Until(once=once), command=f"tusk ingest {stream}")
@@ -68,15 +86,17 @@ def run(
     upstream: Annotated[bool, typer.Option("--upstream", help="Also everything they are made of.")] = False,  # noqa: FBT002 - an option
     everything: Annotated[bool, typer.Option("--all", help="Every asset once, in order.")] = False,  # noqa: FBT002 - an option
     config: ConfigOption = None,
+    allow_drop: DropOption = False,  # noqa: FBT002 - an option
     as_json: JsonOption = False,  # noqa: FBT002 - an option
 ) -> None:
     """Materialize assets in the order of their dependencies, without the UI."""
+    from tusk_platform.runtime.apply import Applying
     from tusk_platform.runtime.platform import open_platform
     from tusk_platform.runtime.steps import perform, steps
 
     if not assets and not everything:
         raise UsageError("name assets to run, or say --all")
-    platform = open_platform(config_path(config))
+    platform = open_platform(config_path(config), Applying("tusk run", allow_drop))
     todo = steps(platform.plan, assets or [], upstream=upstream, everything=everything)
     reports = []
     for number, step in enumerate(todo, 1):
@@ -99,7 +119,7 @@ def publish(
     from tusk_platform.runtime.platform import open_platform
     from tusk_platform.runtime.publishing import publish_events
 
-    platform = open_platform(config_path(config))
+    platform = open_platform(config_path(config), reading=True)
     node = find_stream(platform, stream)
     total = 0
     with progress(f"publishing to {stream}"):
@@ -127,7 +147,7 @@ def sql(
     from tusk_platform.runtime.platform import open_platform
     from tusk_platform.storage.duck import query
 
-    platform = open_platform(config_path(config))
+    platform = open_platform(config_path(config), reading=True)
     found = _distinct(query(platform.lake, platform.plan, statement))
     rows = _rows(found)
     if as_json or output == "json":

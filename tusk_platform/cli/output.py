@@ -19,6 +19,10 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The .tsk file; else $TUSK_CONFIG, else platform.tsk here.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+DropOption = Annotated[
+    bool,
+    typer.Option("--allow-drop", help="Apply a changed config also where data is lost; remove what left the config."),
+]
 
 
 def say(text: str = "") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tusk_platform.cli.output import ConfigOption, say
+from tusk_platform.cli.output import ConfigOption, DropOption, say
 from tusk_platform.processes import PORT_BASE, PROCESSES
 from tusk_platform.runtime.environment import config_path, home_of
 
@@ -29,10 +29,12 @@ def register(app: typer.Typer) -> None:
 def up(
     config: ConfigOption = None,
     port_base: Annotated[int, typer.Option("--port-base", help="First of the platform's ports.")] = PORT_BASE,
+    allow_drop: DropOption = False,  # noqa: FBT002 - an option
 ) -> None:
     """The whole platform on this machine, until Ctrl-C."""
     import psutil
 
+    from tusk_platform.runtime.apply import Applying
     from tusk_platform.runtime.instance import process_environment, write_instance
     from tusk_platform.runtime.platform import open_platform
     from tusk_platform.runtime.supervisor import Supervisor
@@ -41,7 +43,7 @@ def up(
     path = config_path(config)
     home = home_of(path)
     with hold(home.leases, "up", command=f"tusk up --port-base {port_base}"):
-        platform = open_platform(path)
+        platform = open_platform(path, Applying("tusk up", allow_drop, frozenset({"up"})))
         write_instance(platform.plan, home, port_base + next(p.port or 0 for p in PROCESSES if p.name == "code"))
         (home.mlflow / "artifacts").mkdir(parents=True, exist_ok=True)
         environment = process_environment(home, path) | {"TUSK_PORT_BASE": str(port_base)}
@@ -81,7 +83,7 @@ def serve_pages(
     from tusk_platform.runtime.platform import open_platform
     from tusk_platform.serving.run import serve
 
-    platform = open_platform(config_path(config))
+    platform = open_platform(config_path(config), reading=True)
     serve(platform.plan, platform.home, port, links=page_links(os.environ.get("TUSK_PORT_BASE")))
 
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import Aggregate, Column, Origin, Plan, Runtime, Session, Sliding, Stream, Tumbling
+from tusk_platform.plan.nodes import Aggregate, Column, Plan, Query, Session, Sliding, Stream, Tumbling
+from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.page import definition_hash
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.units import DAY
 
 # Positions would change the file whenever a line moves; options and rules belong to ingest.
@@ -21,11 +23,12 @@ _NOWHERE: Final = Origin("", Span("", 0, 0))
 
 
 def to_plain(plan: Plan) -> dict[str, Any]:
-    """Streams and aggregates of a plan as JSON-like values; what equals its default is left out."""
+    """Streams, aggregates and queries of a plan as JSON-like values; what equals its default is left out."""
     return {
         "timezone": plan.runtime.timezone,
         "streams": [_plain(s) for s in plan.streams],
         "aggregates": [_plain(a) for a in plan.aggregates],
+        "queries": [_plain(q) for q in plan.queries],
     }
 
 
@@ -35,6 +38,7 @@ def from_plain(values: Mapping[str, Any]) -> Plan:
         file="",
         streams=tuple(_node(Stream, s) for s in values["streams"]),
         aggregates=tuple(_node(Aggregate, a) for a in values["aggregates"]),
+        queries=tuple(_node(Query, q) for q in values["queries"]),
         runtime=Runtime(timezone=values["timezone"]),
     )
 
@@ -93,6 +97,11 @@ def definition(plan: Plan, aggregate: Aggregate) -> int:
         plan.runtime.timezone if local_days(aggregate) else None,
     )
     return int(definition_hash(what), 16)
+
+
+def query_definition(plan: Plan, query: Query) -> int:
+    """A number that changes when a query's result would be another one today, whatever its inputs do."""
+    return int(definition_hash((query.sql, query.inputs, query.columns, plan.runtime.timezone)), 16)
 
 
 def columns_read(stream: Stream, aggregate: Aggregate) -> tuple[Column, ...]:

@@ -50,7 +50,7 @@ class Generator:
     """The made-up events of one stream, about ``rate`` a second.
 
     >>> from tusk_platform.errors import Span
-    >>> from tusk_platform.plan.nodes import Origin
+    >>> from tusk_platform.plan.origin import Origin
     >>> visits = Stream("visits", "demo", "demo", (), "timestamp", Origin("visits", Span("", 1, 1)))
     >>> Generator(visits).second(1_800_000_000) == Generator(visits).second(1_800_000_000)
     True

@@ -45,13 +45,13 @@ def _last_end(times: pa.Array, window: Tumbling | Sliding | Session, timezone: s
     match window:
         case Session():
             return pc.add(times, window.gap)
-        case Sliding():
-            return pc.add(_floor(times, window.slide, window.offset), window.size)
-        case Tumbling() if window.size % DAY == 0 and timezone != "UTC":
+        case Tumbling(size, offset):
+            return _last_end(times, Sliding(size, size, offset), timezone)
+        case Sliding(size, slide) if size % DAY == 0 and slide % DAY == 0 and timezone != "UTC":
             return _day_ends(times, window, timezone)
-        case Tumbling():
-            monday = _MONDAY if window.size % WEEK == 0 else 0
-            return pc.add(_floor(times, window.size, window.offset + monday), window.size)
+        case Sliding(size, slide, offset):
+            monday = _MONDAY if slide % WEEK == 0 else 0
+            return pc.add(_floor(times, slide, offset + monday), size)
 
 
 def _floor(times: pa.Array, step: int, offset: int) -> pa.Array:
@@ -62,18 +62,20 @@ def _floor(times: pa.Array, step: int, offset: int) -> pa.Array:
     return pc.add(pc.multiply(pc.subtract(steps, under.cast(pa.int64())), step), offset)
 
 
-def _day_ends(times: pa.Array, window: Tumbling, timezone: str) -> pa.Array:
+def _day_ends(times: pa.Array, window: Sliding, timezone: str) -> pa.Array:
     """Ends of windows of whole local days: one look at the zone for each quarter of an hour that holds a time."""
     quarters = _floor(pc.subtract(times, window.offset), _QUARTER, 0).dictionary_encode()
-    ends = [_day_end(q, window.size, timezone) for q in quarters.dictionary.to_pylist()]
+    ends = [_day_end(q, window, timezone) for q in quarters.dictionary.to_pylist()]
     return pc.add(pa.array(ends, pa.int64()).take(quarters.indices), window.offset)
 
 
-def _day_end(moment: int, size: int, timezone: str) -> int:
-    monday = _MONDAY if size % WEEK == 0 else 0
+def _day_end(moment: int, window: Sliding, timezone: str) -> int:
+    """End of the last window that holds a moment."""
+    size, slide = window.size, window.slide
+    monday = _MONDAY if slide % WEEK == 0 else 0
     try:
         day = (_EPOCH + dt.timedelta(microseconds=moment)).astimezone(ZoneInfo(timezone)).date()
-        days, past = size // DAY, (day - _EPOCH.date()).days - monday // DAY
-        return micros(day + dt.timedelta(days=days - past % days), timezone)
+        past = ((day - _EPOCH.date()).days - monday // DAY) % (slide // DAY)
+        return micros(day + dt.timedelta(days=size // DAY - past), timezone)
     except (OverflowError, ValueError):  # at an edge of the calendar no zone moves anything that matters
-        return (moment - monday) // size * size + monday + size
+        return (moment - monday) // slide * slide + monday + size

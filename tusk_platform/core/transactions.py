@@ -56,3 +56,28 @@ def validated(stream: str) -> str:
 def refreshed_at(aggregate: str) -> str:
     """On the aggregate's table: when it was last refreshed, microseconds UTC."""
     return f"{aggregate}/time"
+
+
+def trimmed(stream: str) -> str:
+    """On raw: no row that retention removed has a later event time (microseconds UTC)."""
+    return f"{stream}/trimmed"
+
+
+def kept(aggregate: str) -> str:
+    """On the aggregate's table: windows that start before it (microseconds UTC) stay when all are computed anew."""
+    return f"{aggregate}/kept"
+
+
+def kept_for(aggregate: str) -> str:
+    """On the aggregate's table: the definition to which ``kept`` belongs."""
+    return f"{aggregate}/kept_for"
+
+
+def changed_at(query: str) -> str:
+    """On the query's table: when its rows were last replaced by others, microseconds UTC."""
+    return f"{query}/changed"
+
+
+def inputs(query: str) -> str:
+    """On the query's table: a number that says which state of its inputs it was computed from."""
+    return f"{query}/inputs"

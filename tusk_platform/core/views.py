@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
+import pyarrow as pa
+
 from tusk_platform.core.schema import LINEAGE, metric_type
+from tusk_platform.core.stored import Stored, stored
 from tusk_platform.plan.nodes import (
     Aggregate,
     Column,
     ColumnType,
     Metric,
     Plan,
+    Query,
     Session,
     Sliding,
     Stream,
@@ -38,6 +42,8 @@ _SQL: Final[dict[ColumnType, str]] = {
     "uuid": "varchar",
     "json": "varchar",
 }
+# Sums of money are wider than money.
+_WIDE: Final[dict[ColumnType, str]] = {"decimal": "decimal(38, 4)"}
 _LINEAGE_SQL: Final[dict[str, str]] = {
     "string": "varchar",
     "timestamp[us, tz=UTC]": "timestamptz",
@@ -49,18 +55,24 @@ _LINEAGE_SQL: Final[dict[str, str]] = {
 _MONDAY: Final = 4 * DAY
 
 
-def view_sql(plan: Plan, table: str, scan: str, *, present: Collection[str], watermark: int | None = None) -> str:
+def view_sql(
+    plan: Plan, table: str, scan: str, *, present: Collection[str] | pa.Schema, watermark: int | None = None
+) -> str:
     """The query behind a view of the plan: ``raw.orders``, ``late.orders``, ``agg.per_minute``.
 
-    ``scan`` is the stored table as SQL and ``present`` its columns; without columns the view is empty but typed.
+    ``scan`` is the stored table as SQL and ``present`` its schema, or names of columns that were always there; without
+    columns the view is empty but typed.
     ``watermark`` is the stream's, for ``is_final``.
     """
     schema, _, name = table.partition(".")
+    there = stored(present)
+    if schema == "query":
+        return _query(plan.query(name), scan, there.names)
     if schema == "agg":
         aggregate = plan.aggregate(name)
-        return _aggregate(aggregate, plan.stream(aggregate.stream), scan, frozenset(present), watermark)
+        return _aggregate(aggregate, plan.stream(aggregate.stream), scan, there.names, watermark)
     stream = plan.stream(name)
-    raw = _raw(stream, scan, frozenset(present))
+    raw = _raw(stream, scan, there)
     match schema:
         case "raw":
             return raw
@@ -77,12 +89,14 @@ def view_sql(plan: Plan, table: str, scan: str, *, present: Collection[str], wat
 def view_names(plan: Plan) -> tuple[str, ...]:
     """Names of all views of a plan, in the order of the config."""
     streams = tuple(f"{schema}.{s.name}" for s in plan.streams for schema in STREAM_VIEWS)
-    return streams + tuple(a.table for a in plan.aggregates)
+    return streams + tuple(a.table for a in plan.aggregates) + tuple(q.table for q in plan.queries)
 
 
 def stored_behind(plan: Plan, view: str) -> str:
     """The stored table a view reads."""
     schema, _, name = view.partition(".")
+    if schema == "query":
+        return view
     return plan.aggregate(name).table if schema == "agg" else plan.stream(name).table
 
 
@@ -99,25 +113,28 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _raw(stream: Stream, scan: str, present: frozenset[str]) -> str:
-    own = [f"{_column(c, present)} as {quoted(c.name)}" for c in stream.columns]
+def _raw(stream: Stream, scan: str, there: Stored) -> str:
+    own = [f"{_column(c, there)} as {quoted(c.name)}" for c in stream.columns]
     lineage = [
-        quoted(f.name) if f.name in present else f"cast(null as {_LINEAGE_SQL[str(f.type)]}) as {quoted(f.name)}"
+        quoted(f.name) if f.name in there.names else f"cast(null as {_LINEAGE_SQL[str(f.type)]}) as {quoted(f.name)}"
         for f in LINEAGE
     ]
-    return _select([*own, *lineage], scan, present)
+    return _select([*own, *lineage], scan, there.names)
 
 
-def _column(column: Column, present: frozenset[str]) -> str:
-    """A column as stored, or out of what had no column of its own yet: raw is never rewritten."""
+def _column(column: Column, there: Stored) -> str:
+    """A column as stored, also with an earlier type, or out of what had no column: raw is never rewritten."""
     kind = _SQL[column.type]
-    if column.name in present:
-        return quoted(column.name)
-    if "_extra" not in present:
+    newest, *earlier = there.holding(column.name) or (None,)
+    found = [quoted(newest)] if newest else []
+    found += [f"try_cast({quoted(name)} as {kind})" for name in earlier]
+    if "_extra" in there.names and (newest is None or column.name in there.added):
+        carried = [f"json_extract_string(_extra, {_path(name)})" for name in (column.name, *column.aliases)]
+        value = carried[0] if len(carried) == 1 else f"coalesce({', '.join(carried)})"
+        found.append(value if kind == "varchar" else f"try_cast({value} as {kind})")
+    if not found:
         return f"cast(null as {kind})"
-    found = [f"json_extract_string(_extra, {_path(name)})" for name in (column.name, *column.aliases)]
-    value = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
-    return value if kind == "varchar" else f"try_cast({value} as {kind})"
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 
 
 def _path(key: str) -> str:
@@ -156,6 +173,15 @@ def _aggregate(aggregate: Aggregate, stream: Stream, scan: str, present: frozens
     return _select([*shown, is_final, updated], scan, present)
 
 
+def _query(query: Query, scan: str, present: frozenset[str]) -> str:
+    """The result as it is stored; before it was computed, or where it was by another definition, what there is of it."""
+    shown = [
+        quoted(c.name) if c.name in present else f"cast(null as {_WIDE.get(c.type, _SQL[c.type])}) as {quoted(c.name)}"
+        for c in query.columns
+    ]
+    return _select(shown, scan, present)
+
+
 def _metric_sql(metric: Metric) -> str:
     kind = metric_type(metric)
     return f"decimal({kind.precision}, {kind.scale})" if metric.type == "decimal" else _SQL[metric.type]
@@ -172,13 +198,13 @@ def _last_end(window: Window, timezone: str) -> str:
     match window:
         case Session():
             return f"{t} + {window.gap}"
-        case Sliding():
-            return f"{_floor(t, window.slide, window.offset)} + {window.size}"
-        case Tumbling() if window.size % DAY == 0 and timezone != "UTC":
+        case Tumbling(size, offset):
+            return _last_end(Sliding(size, size, offset), timezone)
+        case Sliding(size, slide) if size % DAY == 0 and slide % DAY == 0 and timezone != "UTC":
             return _local_day_end(window, timezone)
-        case Tumbling():
-            monday = _MONDAY if window.size % WEEK == 0 else 0
-            return f"{_floor(t, window.size, window.offset + monday)} + {window.size}"
+        case Sliding(size, slide, offset):
+            monday = _MONDAY if slide % WEEK == 0 else 0
+            return f"{_floor(t, slide, offset + monday)} + {size}"
 
 
 def _floor(value: str, step: int, offset: int) -> str:
@@ -187,12 +213,12 @@ def _floor(value: str, step: int, offset: int) -> str:
     return f"({value} - ({moved} % {step} + {step}) % {step})"
 
 
-def _local_day_end(window: Tumbling, timezone: str) -> str:
-    days = window.size // DAY
-    origin = "1970-01-05" if days % 7 == 0 else "1970-01-01"
+def _local_day_end(window: Sliding, timezone: str) -> str:
+    days, every = window.size // DAY, window.slide // DAY
+    origin = "1970-01-05" if every % 7 == 0 else "1970-01-01"
     moment = f"make_timestamptz(epoch_us(_event_time) - {window.offset})"
     day = f"date_diff('day', date '{origin}', cast(timezone('{timezone}', {moment}) as date))"
-    local = f"date_add(timestamp '{origin}', to_days(cast({_floor(day, days, 0)} + {days} as integer)))"
+    local = f"date_add(timestamp '{origin}', to_days(cast({_floor(day, every, 0)} + {days} as integer)))"
     # Where midnight is skipped or comes twice, a day starts at the first instant of its date.
     midnight = f"epoch_us(timezone('{timezone}', {local}))"
     before = f"epoch_us(timezone('{timezone}', {local} - to_microseconds(1))) + 1"

@@ -11,11 +11,14 @@ import yaml
 from tusk_platform.core.catalog import to_plain
 from tusk_platform.core.schema import aggregate_schema, raw_schema
 from tusk_platform.generate.model_sql import as_text, in_words, model, readable
-from tusk_platform.plan.nodes import Aggregate, Dashboard, Metric, Origin, Plan, Stream
+from tusk_platform.generate.query_model import described, query_model
+from tusk_platform.plan.nodes import Aggregate, Dashboard, Plan, Query, Stream
+from tusk_platform.plan.origin import Origin
+from tusk_platform.plan.words import metric_words
 from tusk_platform.units import spell
 
 # What `files` writes, folders and single files: nothing hand-written may stand there.
-GENERATED_FOLDERS: Final = ("models/aggregates", "dbt_project.yml", "profiles.yml", "lake.json")
+GENERATED_FOLDERS: Final = ("models/aggregates", "models/queries", "dbt_project.yml", "profiles.yml", "lake.json")
 
 _HEADER: Final = "# Generated from {file}; change it there.\n"
 _PROJECT: Final = """\
@@ -29,6 +32,11 @@ models:
   tusk:
     aggregates:
       +schema: agg
+      +materialized: lake
+"""
+_QUERIES: Final = """\
+    queries:
+      +schema: query
       +materialized: lake
 """
 # An in-memory database: the tables are Delta tables of the lake, which the plugin shows as views.
@@ -67,11 +75,14 @@ def files(plan: Plan, *, home: str = "../.tusk") -> dict[str, str]:
     """
     header = _HEADER.format(file=PurePath(plan.file).name)
     texts = {
-        "dbt_project.yml": header + _PROJECT,
+        "dbt_project.yml": header + _PROJECT + (_QUERIES if plan.queries else ""),
         "profiles.yml": header + _PROFILES.format(home=home, threads=max(1, min(plan.runtime.parallelism, 4))),
         "lake.json": json.dumps(to_plain(plan), indent=2) + "\n",
     }
     texts |= {f"models/aggregates/{a.name}.sql": model(plan, a) for a in plan.aggregates}
+    if plan.queries:
+        texts |= {f"models/queries/{q.name}.sql": query_model(plan, q) for q in plan.queries}
+        texts["models/queries/queries.yml"] = header + _yaml({"models": [_query(plan, q) for q in plan.queries]})
     for name, content in (
         ("aggregates", {"models": [_model(plan, a) for a in plan.aggregates]}),
         ("sources", {"sources": [_source(plan, layer) for layer in _LAYERS]}),
@@ -105,7 +116,7 @@ def _model(plan: Plan, aggregate: Aggregate) -> dict[str, Any]:
         "is_final": "Whether the watermark has passed the window's end and the allowed lateness.",
         "updated_at": "When the row last changed.",
         **{d: f"Dimension: `{d}` of the events; null is a value of its own." for d in aggregate.dimensions},
-        **{m.name: _metric(m) for m in aggregate.metrics},
+        **{m.name: as_text(metric_words(m)) for m in aggregate.metrics},
     }
     names = [f.name for f in aggregate_schema(aggregate, stream) if f.name != "_window_date"]
     names.insert(names.index("updated_at"), "is_final")
@@ -121,12 +132,9 @@ def _model(plan: Plan, aggregate: Aggregate) -> dict[str, Any]:
     }
 
 
-def _metric(metric: Metric) -> str:
-    of = f" of `{metric.column}`" if metric.column else ""
-    if metric.function == "ratio":
-        of = f": {metric.numerator or 'all events'} ÷ {metric.denominator or 'all events'}"
-        of += " of the whole window" if metric.denominator_scope == "window" else ""
-    return as_text(f"{metric.function}{of}{f' where {metric.where}' if metric.where else ''}")
+def _query(plan: Plan, query: Query) -> dict[str, Any]:
+    group = query.origin.key.split(".", 1)[0]
+    return described(plan, query) | {"config": {"tags": [group], **_meta(query.origin)}}
 
 
 def _source(plan: Plan, layer: str) -> dict[str, Any]:
@@ -155,9 +163,9 @@ def _table(stream: Stream, layer: str, words: str) -> dict[str, Any]:
 
 def _exposure(dashboard: Dashboard) -> dict[str, Any] | None:
     shown = {
-        f"ref('{w.source}')" if w.kind == "aggregate" else f"source('raw', '{w.source}')"
+        f"source('raw', '{w.source}')" if w.kind == "stream" else f"ref('{w.source}')"
         for w in dashboard.widgets
-        if w.kind in {"aggregate", "stream"}
+        if w.kind in {"aggregate", "query", "stream"}
     }
     if not shown:
         return None

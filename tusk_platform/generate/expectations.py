@@ -12,7 +12,8 @@ import yaml
 
 from tusk_platform.core.quality import COLUMNS, EVENT_TIME, READABLE, suite_name
 from tusk_platform.errors import UsageError, nearest
-from tusk_platform.plan.nodes import ColumnType, Origin, Plan, RowRule, Stream
+from tusk_platform.plan.nodes import ColumnType, Plan, RowRule, Stream
+from tusk_platform.plan.origin import Origin
 
 # What a build writes anew; everything else in the project's folder is hand-written.
 GENERATED_FOLDERS: Final = ("expectations", "validation_definitions", "checkpoints")

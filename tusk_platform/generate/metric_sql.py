@@ -91,6 +91,8 @@ def _ratio(metric: Metric, where: str | None) -> str:
         # Every row of the stream's window counts below the line, whatever the aggregate's own filter leaves.
         below = _filtered("count(*)", all_of(metric.where, metric.denominator))
         return f"{above} / nullif(sum({below}) over (partition by window_start, window_end), 0)"
+    if metric.denominator_scope == "unfiltered_group":
+        where = None
     return f"{above} / nullif({_filtered('count(*)', all_of(where, metric.where, metric.denominator))}, 0)"
 
 

@@ -8,7 +8,8 @@ from typing import Final, assert_never
 from tusk_platform.core.catalog import columns_read, local_days
 from tusk_platform.core.views import quoted
 from tusk_platform.generate.metric_sql import all_of, merged_sql, metric_sql, partial_sql
-from tusk_platform.plan.nodes import Aggregate, Plan, Session, Sliding, Stream, Tumbling, Window
+from tusk_platform.plan.nodes import Aggregate, Plan, Session, Sliding, Stream, Tumbling
+from tusk_platform.plan.words import aggregate_words
 from tusk_platform.units import DAY, WEEK, spell
 
 # The grid of whole weeks starts on a Monday; the epoch was a Thursday.
@@ -20,7 +21,7 @@ def model(plan: Plan, aggregate: Aggregate) -> str:
     """Text of ``models/aggregates/<name>.sql``: what is computed is here, how windows work is in the macros."""
     stream = plan.stream(aggregate.stream)
     # Where a denominator counts the whole window, the filter must not take rows away before it has counted them.
-    late_filter = aggregate.where if counts_whole_window(aggregate) else None
+    late_filter = aggregate.where if counts_beyond_filter(aggregate) else None
     call = _call(plan, aggregate, stream, where=None if late_filter else aggregate.where)
     head = [f"-- {in_words(aggregate)}", f"-- Generated from {aggregate.origin.key}; change it there."]
     if isinstance(aggregate.window, Sliding) and by_panes(aggregate):
@@ -86,7 +87,7 @@ def readable(plan: Plan, aggregate: Aggregate) -> str:
     window = aggregate.window
     if not isinstance(window, Tumbling):
         return f"-- {in_words(aggregate)}"
-    late_filter = aggregate.where if counts_whole_window(aggregate) else None
+    late_filter = aggregate.where if counts_beyond_filter(aggregate) else None
     start, end = _bucket(plan, aggregate, window)
     lateness = f" + interval '{_interval(aggregate.allowed_lateness)}'" if aggregate.allowed_lateness else ""
     counted = all_of(
@@ -107,29 +108,15 @@ def readable(plan: Plan, aggregate: Aggregate) -> str:
     return "\n".join(rows)
 
 
-def counts_whole_window(aggregate: Aggregate) -> bool:
+def counts_beyond_filter(aggregate: Aggregate) -> bool:
     """Whether rows that the aggregate's filter refuses still count, in the denominator of a ratio."""
-    return bool(aggregate.where) and any(m.denominator_scope == "window" for m in aggregate.metrics)
+    return bool(aggregate.where) and any(m.denominator_scope != "group" for m in aggregate.metrics)
 
 
 def in_words(aggregate: Aggregate) -> str:
     """One line that says what the aggregate is."""
-    by = f", by {', '.join(aggregate.dimensions)}" if aggregate.dimensions else ""
-    late = f"; waits {spell(aggregate.allowed_lateness)} for late events" if aggregate.allowed_lateness else ""
-    return f"{_window_in_words(aggregate.window)} over {aggregate.stream}{by}{late}."
-
-
-def _window_in_words(window: Window) -> str:
-    match window:
-        case Tumbling():
-            shifted = f", shifted by {spell(window.offset)}" if window.offset else ""
-            return f"Windows of {spell(window.size)}{shifted}"
-        case Sliding():
-            return f"Windows of {spell(window.size)} every {spell(window.slide)}"
-        case Session():
-            return f"Sessions of events at most {spell(window.gap)} apart, up to {spell(window.max_size)} long"
-        case _:
-            assert_never(window)
+    words = aggregate_words(aggregate)
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _keys(aggregate: Aggregate) -> list[str]:

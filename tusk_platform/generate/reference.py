@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from tusk_platform import ports
-from tusk_platform.generate.reference_values import default_of, values_of
+from tusk_platform.generate.reference_values import default_of, sentence, values_of
+from tusk_platform.generate.shapes import options_of, shipped_sources
 from tusk_platform.plan import rules
 from tusk_platform.plan.metrics import FORMS
 from tusk_platform.sections.block import Block
-from tusk_platform.sections.saas import SERVICES
-from tusk_platform.sections.streams import StreamKeys, not_yet, sources
+from tusk_platform.sections.streams import StreamKeys, not_yet
 from tusk_platform.sections.top_level import TopLevel
 from tusk_platform.sections.validate import SECTIONS
 
@@ -138,7 +138,7 @@ def _sections(marks: Marks) -> Iterable[str]:
     for name, section in SECTIONS.items():
         found = tables(name)
         yield f"## {name}\n"
-        yield f"{_sentence(section.__doc__)}\n"
+        yield f"{sentence(section.__doc__)}\n"
         reason = marks.above((name,))
         if reason:
             yield f"**Not active:** {reason}.\n"
@@ -159,7 +159,7 @@ def _table(table: Table, marks: Marks, *, whole: bool) -> Iterable[str]:
     # The keys of the section itself need no title of their own.
     if len(table.path) > 1:
         yield f"### {_title(table)}\n"
-        yield f"{_sentence(table.block.__doc__)}\n"
+        yield f"{sentence(table.block.__doc__)}\n"
         if above and not whole:
             yield f"**Not active:** {above}.\n"
     if issubclass(table.block, StreamKeys):
@@ -174,7 +174,7 @@ def _title(table: Table) -> str:
 
 def _streams() -> Iterable[str]:
     yield "## Keys of every stream\n"
-    yield f"{_sentence(StreamKeys.__doc__)}\n"
+    yield f"{sentence(StreamKeys.__doc__)}\n"
     yield from _rows(StreamKeys, lambda _: "")
 
 
@@ -184,37 +184,28 @@ def _sources() -> Iterable[str]:
         "What stands in `source` of a stream of `real_time_analytics`, and in `type` of one of "
         "`multi_source_analytics`, with its own keys.\n"
     )
-    for name in sources():
-        # What else is installed here is no part of the page.
-        if name in SERVICES or type(ports.source_adapter(name)).__module__.startswith("tusk_platform."):
-            yield from _source(name)
+    for name in shipped_sources():
+        yield from _source(name)
 
 
 def _source(name: str) -> Iterable[str]:
-    schema, stand_in = SERVICES.get(name) or _options(name), None
+    schema, adapter = options_of(name), ports.source_adapter(name)
     reason = not_yet(name)
     yield f"### Source {name}\n"
     if schema is not None:
-        yield f"{_sentence(schema.__doc__)}\n"
+        yield f"{sentence(schema.__doc__)}\n"
     if reason:
         yield f"**Not active:** {reason}.\n"
-    if name not in SERVICES:
-        adapter = ports.source_adapter(name)
-        stand_in = _options(adapter.stand_in) if adapter.stand_in else None
-        if adapter.stand_in and not reason:
-            yield (
-                f"Without `connections.{name}` the embedded log is read.\n"
-                if adapter.connection
-                else ("What is pushed goes to the embedded log and is read from there.\n")
-            )
+    stand_in = options_of(adapter.stand_in) if adapter.stand_in else None
+    if adapter.stand_in and not reason:
+        yield (
+            f"Without `connections.{name}` the embedded log is read.\n"
+            if adapter.connection
+            else ("What is pushed goes to the embedded log and is read from there.\n")
+        )
     if schema is not None and schema.config_keys():
         covered = set(stand_in.config_keys()) if stand_in else set()
         yield from _rows(schema, lambda key: ("of the stand-in" if key in covered else _SHORT) if reason else "")
-
-
-def _options(name: str) -> type[Block] | None:
-    adapter = ports.source_adapter(name)
-    return adapter.options if isinstance(adapter, ports.Described) else None
 
 
 def _names() -> Iterable[str]:
@@ -250,9 +241,3 @@ def _rows(block: type[Block], today: Callable[[str], str], leave_out: Iterable[s
         cells = (f"`{key}`{needed}", values_of(field), does, today(key) or "yes")
         yield f"| {' | '.join(c.replace('|', chr(92) + '|') for c in cells)} |"
     yield ""
-
-
-def _sentence(docstring: str | None) -> str:
-    """A docstring's first paragraph on one line, as Markdown."""
-    first = (docstring or "").strip().split("\n\n", 1)[0]
-    return " ".join(first.split()).replace("``", "`")

@@ -6,9 +6,9 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
+from tusk_platform.plan.learning import Cadence
 from tusk_platform.sections import fields, frequency, sql, streams
 from tusk_platform.sections.block import Block, written
-from tusk_platform.sections.frequency import Frequency
 from tusk_platform.sections.live_dashboards import Grid
 from tusk_platform.sections.wording import EnvReference
 from tusk_platform.units import Rate, spell
@@ -48,36 +48,49 @@ def values_of(field: Any) -> str:  # noqa: ANN401 - a field of a schema; this fl
 
 def default_of(field: Any) -> str:  # noqa: ANN401 - as above
     """What holds where the key is left out, as the config would say it; nothing where the description says it."""
+    value = plain_default(field)
+    return "" if value is None else f"`{written(value)}`"
+
+
+def plain_default(field: Any) -> Any:  # noqa: ANN401 - as above
+    """What holds where the key is left out, as a plain value of the config; None where the description says it."""
     value = None if field.is_required() else field.default
     if value is None or isinstance(value, Block) or repr(value) == "PydanticUndefined" or value in ({}, ()):
-        return ""
-    return f"`{_said(value, _of(field.annotation, tuple(field.metadata)))}`"
+        return None
+    return _said(value, _of(field.annotation, tuple(field.metadata)))
 
 
-def _said(value: Any, kind: str) -> str:  # noqa: ANN401 - as above
+def _said(value: Any, kind: str) -> Any:  # noqa: ANN401 - as above
     match value:
         case Grid():
-            return written(f"{value.columns}x{value.rows}")
-        case Frequency():
-            return written(value.text)
+            return f"{value.columns}x{value.rows}"
+        case Cadence():
+            return value.text
         case Rate():
-            return written(f"{value.count} per {spell(value.per)}")
+            return f"{value.count} per {spell(value.per)}"
         case int() if kind.startswith("duration"):
-            return written(spell(value))
+            return spell(value)
         case int() if kind.startswith("size"):
-            return written(f"{value // 10**6}MB")
+            return f"{value // 10**6}MB"
         case float() if kind.startswith("percentage"):
-            return written(f"{value:.0%}")
+            return f"{value:.0%}"
         case float() if value.is_integer():
-            return written(int(value))
-    return written(value)
+            return int(value)
+    return value
+
+
+def known_kind(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:  # noqa: ANN401 - as above
+    """The words for a type that has some of its own: ``duration``, ``column``; nothing for others."""
+    for known, words in _KINDS:
+        if annotation == known or set(get_args(known)[1:]) & set(_hashable(metadata)):
+            return words
+    return ""
 
 
 def _of(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:  # noqa: ANN401 - as above
     """The kind of a type in words."""
-    for known, words in _KINDS:
-        if annotation == known or set(get_args(known)[1:]) & set(_hashable(metadata)):
-            return words
+    if words := known_kind(annotation, metadata):
+        return words
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _of(arguments[0], arguments[1:])
@@ -102,3 +115,9 @@ def _hashable(metadata: tuple[Any, ...]) -> list[Any]:
 
 def _lists_choices(kind: str) -> bool:
     return kind.count("`") > 2 or (kind.startswith("`") and kind != "`@env`")
+
+
+def sentence(docstring: str | None) -> str:
+    """A docstring's first paragraph on one line, as Markdown."""
+    first = (docstring or "").strip().split("\n\n", 1)[0]
+    return " ".join(first.split()).replace("``", "`")

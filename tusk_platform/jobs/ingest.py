@@ -15,7 +15,8 @@ from tusk_platform.core.lateness import late_for_all
 from tusk_platform.core.schema import TIMESTAMP, raw_schema
 from tusk_platform.errors import Unavailable
 from tusk_platform.jobs.standing import Standing, read_standing
-from tusk_platform.plan.nodes import DEMO_PARTITION, Aggregate, Runtime, Stream
+from tusk_platform.plan.nodes import DEMO_PARTITION, Aggregate, Stream
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.ports import Batch, Budget, Chunk, Source
 from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.lake import Handle, Lake

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from tusk_platform.core import transactions
 from tusk_platform.plan.nodes import Plan
 from tusk_platform.storage.compaction import FEWEST, TARGET, compact
 from tusk_platform.storage.lake import Lake
+from tusk_platform.storage.reach import newest_event
 from tusk_platform.storage.upkeep import checkpoint, trim_log, vacuum
 from tusk_platform.units import DAY, HOUR
 
@@ -73,5 +75,8 @@ def _expire(plan: Plan, table: str, lake: Lake, now: int) -> int:
     handle = lake.open(table)
     old = [f for f in handle.files() if (day := dict(f.partition).get("_ingested_date")) is not None and day < first]
     if old:
-        handle.delete(f"_ingested_date < '{first.isoformat()}'", {})
+        app = transactions.trimmed(stream.name)
+        gone = newest_event(handle, {f.path for f in old}, otherwise=now - stream.retention + stream.max_future)
+        known = [t for t in (gone, handle.transaction(app)) if t is not None]
+        handle.delete(f"_ingested_date < '{first.isoformat()}'", {app: max(known)} if known else {})
     return sum(f.rows for f in old)

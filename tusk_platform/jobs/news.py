@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tusk_platform.core import transactions
-from tusk_platform.plan.nodes import Aggregate, Plan, Stream
+from tusk_platform.plan.nodes import Aggregate, Plan, Query, Stream
 from tusk_platform.storage.duck import query
 from tusk_platform.storage.lake import Lake
 
@@ -73,6 +73,23 @@ def aggregate_news(lake: Lake, plan: Plan, aggregate: Aggregate, since: int, aft
     row = _first(lake, plan, sql)
     newest = row["newest"].isoformat() if row["newest"] else None
     return AggregateNews(through, row["rows"], row["total"], newest)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryNews:
+    """A query's result as of its last refresh, microseconds UTC."""
+
+    refreshed_at: int
+    rows: int
+
+
+def query_news(lake: Lake, query: Query, since: int) -> QueryNews | None:
+    """The result of a query, where it was computed anew after ``since``."""
+    if not lake.exists(query.table):
+        return None
+    table = lake.open(query.table)
+    at = table.transaction(transactions.refreshed_at(query.name)) or 0
+    return QueryNews(at, sum(f.rows for f in table.files())) if at > since else None
 
 
 def _first(lake: Lake, plan: Plan, sql: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Bring the aggregates of a stream up to date with raw, each at its own pace, in few calls of the engine."""
+"""Bring the aggregates and queries of a stream up to date with raw, each at its own pace, in few calls of the engine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from tusk_platform.core import transactions
-from tusk_platform.core.catalog import definition
+from tusk_platform.core.catalog import definition, query_definition
 from tusk_platform.jobs.ingest import Until
-from tusk_platform.plan.nodes import Aggregate, Plan, Stream
+from tusk_platform.plan.nodes import Aggregate, Plan, Query, Stream
 from tusk_platform.ports import Engine, RefreshResult
 from tusk_platform.storage.lake import Lake
+from tusk_platform.storage.query_table import inputs_moved
 from tusk_platform.units import SECOND
 
 # Between two looks at a stream in which nothing is due.
@@ -21,7 +22,7 @@ LOOK_EVERY: Final = SECOND
 
 @dataclass(frozen=True, slots=True)
 class RefreshReport:
-    """What one call did: how many aggregates it refreshed, rows written, the last result of each, errors included."""
+    """What one call did: how many refreshes, rows written, the last result of each table, errors included."""
 
     stream: str
     refreshes: int = 0
@@ -30,8 +31,8 @@ class RefreshReport:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """One line for each aggregate whose last refresh failed."""
-        return tuple(f"agg.{r.aggregate}: {r.error}" for r in self.results if r.error)
+        """One line for each table whose last refresh failed."""
+        return tuple(f"{r.table}: {r.error}" for r in self.results if r.error)
 
 
 def refresh(
@@ -48,24 +49,28 @@ def refresh(
 
     An aggregate is due when raw holds batches that it does not, and its `update_frequency` has passed since it was last
     refreshed. A window that only waits to become final needs no refresh: `is_final` is worked out when it is read.
-    An aggregate that failed is tried again at its own pace, and hinders no other.
+    A query is due when a table that it reads has changed, or with ``now()`` in it always; it comes after the
+    aggregates. What failed is tried again at its own pace, and hinders nothing else.
     """
     last: dict[str, RefreshResult] = {}
     tried: dict[str, int] = {}
     refreshes = rows = 0
+    pace = {n.name: n.update_frequency for n in (*plan.aggregates_of(stream.name), *plan.queries_of(stream.name))}
     while True:
-        now = clock()
-        pace = {a.name: a.update_frequency for a in plan.aggregates_of(stream.name)}
-        due = {name: max(at, tried.get(name, at) + pace[name]) for name, at in due_times(plan, stream, lake).items()}
-        names = [name for name in pace if name in due and (until.once or due[name] <= now)]
-        for result in engine.refresh(names) if names else ():
-            last[result.aggregate] = result
-            tried[result.aggregate] = now
-            refreshes += result.error is None
-            rows += result.rows
+        idle = True
+        for times in (due_times, due_queries):
+            now = clock()
+            due = {n: max(at, tried.get(n, at) + pace[n]) for n, at in times(plan, stream, lake).items()}
+            names = [name for name in pace if name in due and (until.once or due[name] <= now)]
+            idle = idle and not names
+            for result in engine.refresh(names) if names else ():
+                last[result.aggregate] = result
+                tried[result.aggregate] = now
+                refreshes += result.error is None
+                rows += result.rows
         if until.once or _over(until, clock()):
             return RefreshReport(stream.name, refreshes, rows, tuple(last.values()))
-        if not names:
+        if idle:
             wait(_pause(until, clock()) / SECOND)
 
 
@@ -80,6 +85,24 @@ def due_times(plan: Plan, stream: Stream, lake: Lake) -> dict[str, int]:
     generation = raw.transaction(transactions.generation(stream.name)) or 0
     times = {a.name: _due(plan, a, lake, batch, generation) for a in plan.aggregates_of(stream.name)}
     return {name: at for name, at in times.items() if at is not None}
+
+
+def due_queries(plan: Plan, stream: Stream, lake: Lake) -> dict[str, int]:
+    """Query -> when it is due, for those refreshed with a stream whose result may be another one by now."""
+    times = {q.name: _query_due(plan, q, lake) for q in plan.queries_of(stream.name)}
+    return {name: at for name, at in times.items() if at is not None}
+
+
+def _query_due(plan: Plan, query: Query, lake: Lake) -> int | None:
+    if not lake.exists(query.table):
+        return 0
+    version = lake.open(query.table).transaction
+    if version(transactions.definition(query.name)) != query_definition(plan, query):
+        return 0
+    moving = query.uses_now and not all(plan.stream(s).replay for s in query.streams)
+    if not moving and version(transactions.inputs(query.name)) == inputs_moved(plan, query, lake):
+        return None
+    return (version(transactions.refreshed_at(query.name)) or 0) + query.update_frequency
 
 
 def _due(plan: Plan, aggregate: Aggregate, lake: Lake, batch: int, generation: int) -> int | None:

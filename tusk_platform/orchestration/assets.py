@@ -15,8 +15,8 @@ from tusk_platform.jobs.news import last_batch
 from tusk_platform.jobs.show import dashboard_values
 from tusk_platform.orchestration.checks import stream_check_results, stream_check_specs
 from tusk_platform.orchestration.open import platform_at
-from tusk_platform.orchestration.specs import aggregate_spec, clean_spec, dashboard_spec, raw_spec
-from tusk_platform.plan.nodes import Aggregate, Dashboard, Plan, Stream
+from tusk_platform.orchestration.specs import aggregate_spec, clean_spec, dashboard_spec, query_spec, raw_spec
+from tusk_platform.plan.nodes import Aggregate, Dashboard, Plan, Query, Stream
 from tusk_platform.runtime.duties import ingest_stream, refresh_aggregates, within
 from tusk_platform.storage.duck import query
 
@@ -25,11 +25,12 @@ _RUN_SECONDS = 600
 
 
 def plan_assets(plan: Plan, config: Path) -> list[dg.AssetsDefinition]:
-    """One asset for every stream (raw and clean), aggregate and dashboard."""
+    """One asset for every stream (raw and clean), aggregate, query and dashboard."""
     return [
         *(_raw_asset(s, config) for s in plan.streams),
         *(_clean_asset(s, config) for s in plan.streams),
         *(_aggregate_asset(plan, a, config) for a in plan.aggregates),
+        *(_query_asset(plan, q, config) for q in plan.queries),
         *(_dashboard_asset(d, config) for d in plan.dashboards),
     ]
 
@@ -46,7 +47,8 @@ def _raw_asset(stream: Stream, config: Path) -> dg.AssetsDefinition:
         retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL),
     )
     def ingest_now(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        platform = platform_at(config)
+        with _plainly():
+            platform = platform_at(config)
         with _plainly():
             try:
                 report = ingest_stream(
@@ -73,7 +75,8 @@ def _raw_asset(stream: Stream, config: Path) -> dg.AssetsDefinition:
 def _clean_asset(stream: Stream, config: Path) -> dg.AssetsDefinition:
     @dg.multi_asset(name=_named("clean", stream.name), specs=[clean_spec(stream)])
     def count_clean() -> dg.MaterializeResult[Any]:
-        platform = platform_at(config)
+        with _plainly():
+            platform = platform_at(config)
         sql = f"""select (select count(*) from clean."{stream.name}") as rows,
                          (select count(*) from raw."{stream.name}" where _status = 'ok') as ok"""  # noqa: S608 - a name of the plan
         with _plainly():
@@ -90,7 +93,8 @@ def _aggregate_asset(plan: Plan, aggregate: Aggregate, config: Path) -> dg.Asset
         retry_policy=dg.RetryPolicy(max_retries=3, delay=5),
     )
     def refresh_now(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        platform = platform_at(config)
+        with _plainly():
+            platform = platform_at(config)
         with _plainly():
             results = refresh_aggregates(platform, [aggregate.name], command=_who(context))
         [result] = results
@@ -102,10 +106,26 @@ def _aggregate_asset(plan: Plan, aggregate: Aggregate, config: Path) -> dg.Asset
     return refresh_now
 
 
+def _query_asset(plan: Plan, asked: Query, config: Path) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=_named("query", asked.name),
+        specs=[query_spec(plan, asked)],
+        retry_policy=dg.RetryPolicy(max_retries=3, delay=5),
+    )
+    def ask_now(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        with _plainly():
+            platform = platform_at(config)
+            [result] = refresh_aggregates(platform, [asked.name], command=_who(context))
+        return dg.MaterializeResult(metadata={"dagster/row_count": result.rows, "seconds": result.seconds})
+
+    return ask_now
+
+
 def _dashboard_asset(dashboard: Dashboard, config: Path) -> dg.AssetsDefinition:
     @dg.multi_asset(name=_named("dashboard", dashboard.name), specs=[dashboard_spec(dashboard)])
     def look() -> dg.MaterializeResult[Any]:
-        platform = platform_at(config)
+        with _plainly():
+            platform = platform_at(config)
         with _plainly():
             values = dashboard_values(platform.plan, dashboard, platform.lake, clock=platform.clock)
         return dg.MaterializeResult(metadata=dict(values))

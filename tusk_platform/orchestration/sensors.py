@@ -10,7 +10,7 @@ from typing import Any, Final
 import dagster as dg
 
 from tusk_platform.errors import Held, TuskError
-from tusk_platform.jobs.news import aggregate_news, stream_news
+from tusk_platform.jobs.news import aggregate_news, query_news, stream_news
 from tusk_platform.orchestration.checks import check_news
 from tusk_platform.orchestration.open import platform_at
 from tusk_platform.orchestration.specs import key_of
@@ -32,7 +32,7 @@ def plan_sensors(plan: Plan, config: Path) -> list[dg.SensorDefinition]:
     """For every stream an ingest and a refresh sensor, one for checks, one for maintenance."""
     return [
         *(_ingest_sensor(s, config) for s in plan.streams),
-        *(_refresh_sensor(plan, s, config) for s in plan.streams if plan.aggregates_of(s.name)),
+        *(_refresh_sensor(plan, s, config) for s in plan.streams if plan.aggregates_of(s.name) or plan.queries_of(s.name)),
         _check_sensor(config),
         _maintain_sensor(config),
     ]
@@ -100,9 +100,14 @@ def _refresh_sensor(plan: Plan, stream: Stream, config: Path) -> dg.SensorDefini
             if news.newest_window:
                 metadata["newest_window"] = news.newest_window
             events.append(dg.AssetMaterialization(key_of(aggregate.table), metadata=metadata))
+        for query in plan.queries_of(stream.name):
+            asked = query_news(platform.lake, query, int(cursor.get(query.table, 0)))
+            if asked is not None:
+                cursor[query.table] = asked.refreshed_at
+                events.append(dg.AssetMaterialization(key_of(query.table), metadata={"dagster/row_count": asked.rows}))
         return events
 
-    names = ", ".join(a.name for a in plan.aggregates_of(stream.name))
+    names = ", ".join(n.name for n in (*plan.aggregates_of(stream.name), *plan.queries_of(stream.name)))
     return _sensor(f"refresh_{stream.name}", f"Refreshes what is due of {names}.", _tick(config, work, report))
 
 
@@ -117,9 +122,8 @@ def _check_sensor(config: Path) -> dg.SensorDefinition:
 
 def _maintain_sensor(config: Path) -> dg.SensorDefinition:
     def tick(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        platform = platform_at(config)
         try:
-            reports = maintain_all(platform, command="sensor maintain")
+            reports = maintain_all(platform_at(config), command="sensor maintain")
         except (Held, TuskError) as e:
             return dg.SkipReason(str(e))
         gone = forget_old_events(context.instance)

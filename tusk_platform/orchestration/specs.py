@@ -8,7 +8,10 @@ from typing import Any, Final
 import dagster as dg
 
 from tusk_platform.generate.dbt_project import sql
-from tusk_platform.plan.nodes import Aggregate, Dashboard, Origin, Plan, Stream, Widget
+from tusk_platform.generate.model_sql import in_words
+from tusk_platform.generate.query_model import in_words as query_words
+from tusk_platform.plan.nodes import Aggregate, Dashboard, Plan, Query, Stream, Widget
+from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.page import definition_hash
 from tusk_platform.units import spell
 
@@ -46,15 +49,29 @@ def clean_spec(stream: Stream) -> dg.AssetSpec:
 
 def aggregate_spec(plan: Plan, aggregate: Aggregate) -> dg.AssetSpec:
     """``agg/<aggregate>``: one row per window and group."""
-    by = f" by {', '.join(aggregate.dimensions)}" if aggregate.dimensions else ""
     columns = dict.fromkeys(aggregate.dimensions, "dimension") | {m.name: m.function for m in aggregate.metrics}
     return _spec(
         aggregate.table,
-        f"{_window_words(aggregate)} of `{aggregate.stream}`{by}, refreshed every {spell(aggregate.update_frequency)}.",
+        f"{in_words(aggregate)} Refreshed every {spell(aggregate.update_frequency)}.",
         aggregate,
         deps=(key_of(f"clean.{aggregate.stream}"),),
         kinds=("dbt", "duckdb", "deltalake"),
         more={"sql": dg.MetadataValue.md(f"```sql\n{sql(plan, aggregate)}\n```"), "columns": _schema(columns)},
+    )
+
+
+def query_spec(plan: Plan, query: Query) -> dg.AssetSpec:
+    """``query/<query>``: the result of a query of the config, downstream of every table it reads."""
+    return _spec(
+        query.table,
+        query_words(plan, query),
+        query,
+        deps=tuple(key_of(i.table) for i in query.inputs),
+        kinds=("dbt", "duckdb", "deltalake"),
+        more={
+            "sql": dg.MetadataValue.md(f"```sql\n{query.sql}\n```"),
+            "columns": _schema({c.name: c.type for c in query.columns}),
+        },
     )
 
 
@@ -92,6 +109,8 @@ def _shown_key(widget: Widget) -> dg.AssetKey | None:
             return key_of(f"agg.{widget.source}")
         case "stream":
             return key_of(f"raw.{widget.source}")
+        case "query":
+            return key_of(f"query.{widget.source}")
         case _:
             return None
 
@@ -99,7 +118,7 @@ def _shown_key(widget: Widget) -> dg.AssetKey | None:
 def _spec(
     table: str,
     description: str,
-    node: Stream | Aggregate | Dashboard,
+    node: Stream | Aggregate | Query | Dashboard,
     *,
     deps: tuple[dg.AssetKey, ...],
     kinds: tuple[str, ...],
@@ -127,10 +146,3 @@ def _links(origin: Origin) -> dict[str, Any]:
 
 def _schema(columns: Mapping[str, str]) -> dg.TableSchemaMetadataValue:
     return dg.MetadataValue.table_schema(dg.TableSchema([dg.TableColumn(n, t) for n, t in columns.items()]))
-
-
-def _window_words(aggregate: Aggregate) -> str:
-    window = aggregate.window
-    kind = type(window).__name__
-    span = window.gap if hasattr(window, "gap") else window.size
-    return f"{kind} windows of {spell(span)}"

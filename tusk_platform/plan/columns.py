@@ -31,6 +31,7 @@ class StreamColumns:
     types: dict[str, ColumnType] = field(default_factory=dict)
     roles: dict[Role, str | None] = field(default_factory=dict)
     assumptions: list[Assumption] = field(default_factory=list)
+    _by_normal: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in self.draft.schema:
@@ -48,8 +49,7 @@ class StreamColumns:
 
     def add(self, column: str, use: str = "any") -> str:
         """The column's own name, after it was added if no column matches it without case and ``_``."""
-        known = {normal(n): n for n in self.uses}
-        name = known.get(normal(column), column)
+        name = self._by_normal.setdefault(normal(column), column)
         self.uses.setdefault(name, set()).add(use)
         return name
 
@@ -60,7 +60,7 @@ class StreamColumns:
 
     def has(self, column: str) -> bool:
         """Whether a column of that name is known."""
-        return normal(column) in {normal(n) for n in self.uses}
+        return normal(column) in self._by_normal
 
     def shows(self, role: Role) -> bool:
         """Whether something gives the stream a column for a role, without deciding it."""
@@ -91,8 +91,8 @@ class StreamColumns:
 
     def dedup_key(self) -> tuple[str, ...]:
         """What makes two events the same one; empty: only their position does."""
-        if self.draft.dedup_key:
-            return tuple(self.add(c) for c in self.draft.dedup_key)
+        if said := self.draft.dedup_key or self.draft.facts.dedup_key:
+            return tuple(self.add(c) for c in said)
         found = next((n for n in DEDUP_NAMES if self.has(n)), None)
         if found is None and self.draft.facts.free_form and not self.draft.schema:
             found = self.add(DEDUP_NAMES[0])

@@ -7,21 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import (
-    ColumnType,
-    Connection,
-    EnvironmentUse,
-    Function,
-    Inactive,
-    Origin,
-    WidgetType,
-    Window,
+from tusk_platform.plan.learning import (
+    Algorithm,
+    Cadence,
+    FeatureEngineering,
+    FeatureStore,
+    ModelServing,
+    OnlineLearning,
 )
+from tusk_platform.plan.nodes import ColumnType, Connection, EnvironmentUse, Function, Inactive, WidgetType, Window
+from tusk_platform.plan.origin import Origin
+from tusk_platform.plan.profile import Cache, Cleansing, Compression, FaultTolerance, Memory, Scaling
+from tusk_platform.plan.query_drafts import QueryDraft, QueryNames, as_written
+from tusk_platform.plan.watching import Alerting, Detector
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What a source says of itself: see ``ports.SourceAdapter``."""
+    """What a source says of itself: see ``ports.SourceAdapter`` and ``ports.Stated``."""
 
     connection: str | None = None
     stand_in: str | None = None
@@ -29,6 +32,9 @@ class SourceFacts:
     replay: bool = False
     event_time: str | None = None
     columns: tuple[tuple[str, ColumnType], ...] = ()
+    dedup_key: tuple[str, ...] = ()
+    arrival_time: bool = False
+    step: int | None = None
 
 
 Use = Literal["any", "number", "compared"]
@@ -90,7 +96,11 @@ class MetricDraft:
 
 @dataclass(frozen=True, slots=True)
 class AggregateDraft:
-    """A declared aggregate; ``window`` may be a name, ``summaries`` are functions over the value and the key column."""
+    """A declared aggregate; ``window`` may be a name, ``summaries`` are functions over the value and the key column.
+
+    ``first_event_stream``: it reads the first event stream whatever its name shares with others. ``event_type``: it
+    counts events of that type only, of the stream that has the event types unless ``stream`` says another.
+    """
 
     name: str
     origin: Origin
@@ -105,6 +115,7 @@ class AggregateDraft:
     mentions: tuple[Mention, ...] = ()
     update_frequency: int | None = None
     first_event_stream: bool = False
+    event_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +137,6 @@ class RulesDraft:
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     streams: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cleansing:
-    """How ``clean`` differs from ``raw``."""
-
-    duplicate_removal: bool = True
-    dedup_horizon: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +186,88 @@ class EventTypeDraft:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeDraft:
-    """Parts of the runtime profile that a section decides."""
+    """Parts of the runtime profile that a section decides; None: it says nothing of it."""
 
-    engine: str | None = None
+    engine: Literal["duckdb", "apache_flink"] | None = None
     parallelism: int | None = None
     checkpoint_interval: int | None = None
+    state_backend: Literal["rocksdb", "hashmap"] | None = None
+    checkpoint_dir: str | None = None
+    batch_rows: int | None = None
+    parallel: bool | None = None
+    workers: int | None = None
+    compression: Compression | None = None
+    cache: Cache | None = None
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDraft:
+    """What of an aggregate is watched, and what of it raises alerts.
+
+    ``thresholds`` are (warning, critical) by metric; ``silence``: without any, no event in three windows is an alert.
+    ``freshness``: its newest final window must be there in time, within ``limit`` microseconds where that is said.
+    ``switches`` are the keys that turn on the kinds of alert rule.
+    """
+
+    aggregate: str
+    origin: Origin
+    watched: bool = False
+    anomalies: bool = False
+    threshold_alerts: bool = False
+    thresholds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    silence: bool = False
+    freshness: bool = False
+    switches: Mapping[str, Origin] = field(default_factory=dict)
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesDraft:
+    """A series to watch: ``metric`` or ``aggregate.metric``."""
+
+    metric: str
+    origin: Origin
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDraft:
+    """A declared model; what it learns from may be left open."""
+
+    name: str
+    algorithm: Algorithm
+    origin: Origin
+    source: str | None = None
+    target: str | None = None
+    retrain: Cadence | None = None
+    update: Cadence | None = None
+    forecast_horizon: int | None = None
+    confidence_interval: float | None = None
+    sequence_length: int | None = None
+    features: tuple[str, ...] = ()
+    prediction_window: int | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FusionDraft:
+    """What is to be found across sources."""
+
+    correlations: bool
+    insights: bool
+    unified_metrics: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDraft:
+    """The record of changes; ``personal`` None: columns with personal data are found by their names."""
+
+    retention: int
+    masking: bool
+    personal: tuple[str, ...] | None
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +277,25 @@ class Fragment:
     streams: tuple[StreamDraft, ...] = ()
     aggregates: tuple[AggregateDraft, ...] = ()
     windows: tuple[NamedWindow, ...] = ()
+    queries: tuple[QueryDraft, ...] = ()
     dashboards: tuple[DashboardDraft, ...] = ()
     rules: tuple[RulesDraft, ...] = ()
     cleansing: Cleansing | None = None
+    audits: tuple[AuditDraft, ...] = ()
     event_types: tuple[EventTypeDraft, ...] = ()
     event_type_streams: tuple[str, ...] = ()
+    watches: tuple[WatchDraft, ...] = ()
+    detectors: tuple[Detector, ...] = ()
+    series: tuple[SeriesDraft, ...] = ()
+    alerting: Alerting | None = None
+    models: tuple[ModelDraft, ...] = ()
+    feature_engineering: FeatureEngineering | None = None
+    online_learning: OnlineLearning | None = None
+    feature_store: FeatureStore | None = None
+    model_serving: ModelServing | None = None
+    fusions: tuple[FusionDraft, ...] = ()
+    scaling: Scaling | None = None
+    fault_tolerance: FaultTolerance | None = None
     connections: tuple[Connection, ...] = ()
     runtime: RuntimeDraft = RuntimeDraft()
     inactive: tuple[Inactive, ...] = ()
@@ -211,7 +305,8 @@ class Fragment:
 class Draft:
     """All fragments of a file together, and its top-level settings.
 
-    ``spans`` gives the position of the value under a dotted key, or of the nearest key above it.
+    ``spans`` gives the position of the value under a dotted key, or of the nearest key above it. ``query_sql`` writes a
+    query in the engine's dialect, once its names are known.
     """
 
     file: str
@@ -220,7 +315,12 @@ class Draft:
     timezone: str = "UTC"
     demo: bool = True
     environment: tuple[EnvironmentUse, ...] = ()
+    query_sql: Callable[[QueryDraft, QueryNames], str] = as_written
 
     def every(self, what: str) -> tuple[Any, ...]:
         """All nodes of one kind (a field name of Fragment), in the order of the fragments."""
         return tuple(item for f in self.fragments for item in getattr(f, what))
+
+    def first(self, what: str) -> Any:  # noqa: ANN401 - as above: the field says which kind
+        """The one node of a kind there may be one of (a field name of Fragment), None where no section has it."""
+        return next((node for f in self.fragments if (node := getattr(f, what)) is not None), None)

@@ -169,8 +169,11 @@ def typed(metric: Metric, column_type: Callable[[str], ColumnType]) -> Metric:
 def _count(draft: MetricDraft, scope: MetricScope) -> Metric:
     if draft.where or draft.column:
         return Metric(draft.name, "count", "integer", column=draft.column, where=draft.where)
+    own_type = scope.aggregate.event_type
     what = "_".join(singular(p) for p in draft.name.removesuffix("_count").removeprefix("total_").split("_"))
     known = {e.name for e in scope.event_types}
+    if own_type and what == own_type:
+        return Metric(draft.name, "count", "integer")
     if what in known:
         return Metric(draft.name, "count", "integer", where=scope.is_type(what))
     if what in _ORDER_WORDS and _has_event_types(scope):
@@ -193,6 +196,8 @@ def _ratio(draft: MetricDraft, scope: MetricScope) -> Metric:
         )
     if not draft.name.endswith("_rate"):
         raise UnknownMetric(f"ratio `{draft.name}` needs a `numerator` and a `denominator`")
+    if scope.aggregate.event_type:
+        return _share_of_type(draft, scope.aggregate.event_type, scope)
     what = draft.name.removesuffix("_rate")
     if what == "error":
         condition = _error_condition(scope)
@@ -210,6 +215,20 @@ def _ratio(draft: MetricDraft, scope: MetricScope) -> Metric:
         where=draft.where,
         numerator=condition,
         denominator_scope="window" if wide else "group",
+    )
+
+
+def _share_of_type(draft: MetricDraft, event_type: str, scope: MetricScope) -> Metric:
+    """Within the aggregate of an event type a rate is its own events ÷ all events."""
+    wide = _wider_than_others(event_type, scope)
+    over = "all events of the window" if wide else "all events of the group"
+    _assume(draft, scope, "within an event type a rate is its own events ÷ all", f"is `{event_type}` ÷ {over}", "")
+    return Metric(
+        draft.name,
+        "ratio",
+        "double",
+        where=draft.where,
+        denominator_scope="window" if wide else "unfiltered_group",
     )
 
 

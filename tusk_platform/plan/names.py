@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
+
+# Every name of a long config is compared with many others.
+_remembered = lru_cache(maxsize=1 << 16)
 
 _GENERIC: Final = frozenset({
     "real", "time", "metric", "event", "data", "stream", "analytics", "stats",
@@ -34,11 +38,13 @@ def plural(word: str) -> str:
     return word + ("es" if re.search(r"(s|x|ch|sh)$", word) else "s")
 
 
+@_remembered
 def parts(name: str) -> tuple[str, ...]:
     """The parts of a name between ``_``, lower-cased and singular, generic ones included."""
     return tuple(singular(p) for p in name.lower().split("_") if p)
 
 
+@_remembered
 def tokens(name: str) -> frozenset[str]:
     """The parts of a name that say something: without ``event``, ``metric``, ``chart`` and the like.
 

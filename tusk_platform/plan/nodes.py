@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from tusk_platform.errors import Span
+from tusk_platform.plan.learning import FeatureEngineering, FeatureStore, Model, ModelServing, OnlineLearning
+from tusk_platform.plan.origin import Origin
+from tusk_platform.plan.profile import Audit, Cleansing, FaultTolerance, Fusion, Runtime, Scaling
+from tusk_platform.plan.watching import Alerting, AlertRule, Detector, Series
 from tusk_platform.units import HOUR, MINUTE
 
 ColumnType = Literal["string", "integer", "double", "decimal", "boolean", "timestamp", "date", "uuid", "json"]
 Function = Literal["count", "sum", "avg", "min", "max", "distinct", "ratio", "rate", "stddev", "p50", "p95", "p99"]
 WidgetType = Literal["counter", "line_chart", "bar_chart", "gauge", "table", "alert_panel"]
-SourceKind = Literal["aggregate", "stream", "alerts"]
+SourceKind = Literal["aggregate", "stream", "query", "alerts"]
 
 # A watermark that no event time reaches: every window of a stream that was read to its end is final.
 END_OF_TIME: Final = 2**62
@@ -20,14 +24,6 @@ END_OF_TIME: Final = 2**62
 NO_WATERMARK: Final = -(2**62)
 # `_partition` of generated events; the first event of anybody else removes them.
 DEMO_PARTITION: Final = "demo"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where in the config a node was written: the dotted key and its position."""
-
-    key: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +130,8 @@ class Metric:
     """One number per window and group.
 
     ``where``, ``numerator`` and ``denominator`` are SQL conditions over the stream's columns. The denominator of a
-    ratio counts the rows of its group, or with ``denominator_scope = "window"`` those of all groups of the window. A
+    ratio counts the rows of its group; with ``denominator_scope`` ``unfiltered_group`` also those that the aggregate's
+    ``where`` leaves out, with ``window`` those of all groups of the window. A
     ``rate`` is ``count`` ÷ seconds of the window. ``type`` is the type of the result.
     """
 
@@ -145,7 +142,7 @@ class Metric:
     where: str | None = None
     numerator: str | None = None
     denominator: str | None = None
-    denominator_scope: Literal["group", "window"] = "group"
+    denominator_scope: Literal["group", "unfiltered_group", "window"] = "group"
     money: bool = False
 
     @property
@@ -214,6 +211,46 @@ class Dashboard:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryInput:
+    """A table that a query reads (``clean.user_events``, ``agg.purchase``, ``query.x``).
+
+    Of a stream's, ``look_back`` is the longest time that an event it reads may have happened before now, in
+    microseconds; None: it reads all that is there.
+    """
+
+    table: str
+    look_back: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A named query whose result is a table, made anew when its inputs have moved, or with ``uses_now`` time has.
+
+    ``sql`` is DuckDB's dialect over the tables of ``inputs``. ``streams`` are those behind its inputs, the first is the
+    one it is refreshed with. ``look_back`` is the longest span before now that it speaks of.
+    """
+
+    name: str
+    sql: str
+    inputs: tuple[QueryInput, ...]
+    origin: Origin
+    columns: tuple[Column, ...] = ()
+    streams: tuple[str, ...] = ()
+    uses_now: bool = False
+    look_back: int | None = None
+    update_frequency: int = MINUTE
+
+    @property
+    def table(self) -> str:
+        """Name of the table of its result."""
+        return f"query.{self.name}"
+
+    def column(self, name: str) -> Column | None:
+        """The column of the result of that name, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """An outside service of the config. ``values`` may hold secrets by reference only: ``{"@env": [NAME]}``."""
 
@@ -251,18 +288,6 @@ class EnvironmentUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
-    """How hard the machine may be used: values of ``performance_config``, ``stream_processing`` and the top level."""
-
-    timezone: str = "UTC"
-    engine: str = "duckdb"
-    parallelism: int = 2
-    commit_interval: int = 1_000_000
-    batch_rows: int = 10_000
-    codec: str = "zstd"
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """All nodes of one config. Two plans with the same fingerprint generate the same platform, byte for byte."""
 
@@ -270,8 +295,23 @@ class Plan:
     streams: tuple[Stream, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
+    queries: tuple[Query, ...] = ()
+    detectors: tuple[Detector, ...] = ()
+    watched: tuple[Series, ...] = ()
+    alert_rules: tuple[AlertRule, ...] = ()
+    alerting: Alerting | None = None
+    models: tuple[Model, ...] = ()
+    feature_engineering: FeatureEngineering | None = None
+    online_learning: OnlineLearning | None = None
+    feature_store: FeatureStore | None = None
+    model_serving: ModelServing | None = None
+    fusion: Fusion | None = None
+    cleansing: Cleansing = Cleansing()
+    audit: Audit | None = None
     connections: tuple[Connection, ...] = ()
     runtime: Runtime = Runtime()
+    scaling: Scaling = Scaling()
+    fault_tolerance: FaultTolerance = FaultTolerance()
     assumptions: tuple[Assumption, ...] = ()
     inactive: tuple[Inactive, ...] = ()
     environment: tuple[EnvironmentUse, ...] = ()
@@ -287,6 +327,20 @@ class Plan:
     def aggregates_of(self, stream: str) -> tuple[Aggregate, ...]:
         """The aggregates computed from a stream, in the order of the config."""
         return tuple(a for a in self.aggregates if a.stream == stream)
+
+    def waits_for(self, key: str) -> str:
+        """Why nothing carries out yet what a key says, itself or through a key above it; empty where it is active."""
+        reasons = {i.key: i.reason for i in self.inactive}
+        steps = key.split(".")
+        return next((why for n in range(len(steps), 0, -1) if (why := reasons.get(".".join(steps[:n])))), "")
+
+    def query(self, name: str) -> Query:
+        """The query of that name; KeyError where there is none."""
+        return {q.name: q for q in self.queries}[name]
+
+    def queries_of(self, stream: str) -> tuple[Query, ...]:
+        """The queries refreshed with a stream, the first that they read, each after those it needs."""
+        return tuple(q for q in self.queries if q.streams[:1] == (stream,))
 
     @property
     def stream_names(self) -> tuple[str, ...]:

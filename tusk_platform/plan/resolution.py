@@ -1,26 +1,16 @@
-"""The passes that decide open questions: which stream, which columns, which metrics, which rules."""
+"""What the passes of the resolution hand on to each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
-from tusk_platform.errors import Problem, nearest
+from tusk_platform.errors import Problem
 from tusk_platform.plan.columns import StreamColumns
 from tusk_platform.plan.drafts import AggregateDraft, Draft, EventTypeDraft, NamedWindow, RulesDraft, StreamDraft
-from tusk_platform.plan.metrics import (
-    FORMS,
-    MetricScope,
-    UnknownMetric,
-    resolve_metrics,
-    specificity,
-    summary_metric,
-)
-from tusk_platform.plan.nodes import Assumption, Inactive, Metric, Origin, Tumbling
-from tusk_platform.plan.rules import WHICH_STREAM, Tie, WhichStream, decide
-
-RESERVED: Final = frozenset({"window_start", "window_end", "event_count", "is_final", "updated_at"})
+from tusk_platform.plan.learning import Feature, Model
+from tusk_platform.plan.nodes import Assumption, Inactive, Metric
+from tusk_platform.plan.origin import Origin
+from tusk_platform.plan.query_columns import QueryReading
 
 
 @dataclass(slots=True)
@@ -32,6 +22,9 @@ class Resolution:
     windows: dict[str, NamedWindow] = field(default_factory=dict)
     reads: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, tuple[Metric, ...]] = field(default_factory=dict)
+    queries: dict[str, QueryReading] = field(default_factory=dict)
+    models: list[Model] = field(default_factory=list)
+    features: dict[str, Feature] = field(default_factory=dict)
     whole: dict[str, list[RulesDraft]] = field(default_factory=dict)
     assumptions: list[Assumption] = field(default_factory=list)
     inactive: list[Inactive] = field(default_factory=list)
@@ -61,147 +54,3 @@ class Resolution:
         """The stream whose events have the declared types: named, else the first event stream."""
         named: tuple[str, ...] = self.draft.every("event_type_streams")
         return named[0] if named else next((s.name for s in self.streams if s.facts.free_form), None)
-
-
-def _unique_names(r: Resolution) -> None:
-    for kind in ("streams", "aggregates", "dashboards"):
-        seen: dict[str, Origin] = {}
-        for node in r.draft.every(kind):
-            if node.name in seen:
-                r.refuse(node.origin, f"`{node.name}` is declared twice", f"first at {seen[node.name].span}")
-            seen.setdefault(node.name, node.origin)
-
-
-def _start_columns(r: Resolution) -> None:
-    r.columns = {s.name: StreamColumns(s) for s in r.streams}
-    r.windows = {w.name: w for w in r.draft.every("windows")}
-
-
-def _choose_streams(r: Resolution) -> None:
-    for a in r.draft.every("aggregates"):
-        named = r.windows.get(a.window) if isinstance(a.window, str) else None
-        if named and not isinstance(named.window, Tumbling):
-            r.inactive.append(Inactive(a.origin.key, "sliding and session windows are not carried out yet"))
-            continue
-        if a.first_event_stream and not r.streams:
-            r.inactive.append(Inactive(a.origin.key, "there is no stream for this window's aggregate to read"))
-            continue
-        decision = decide(WHICH_STREAM, WhichStream(a.name, a.stream, r.streams, a.first_event_stream))
-        if decision is None:
-            r.refuse(a.origin, f"no stream for `{a.name}` to read",
-                     "declare one in `real_time_analytics.data_streams`, or name it: `stream = \"...\"`")  # fmt: skip
-        elif isinstance(decision.answer, Tie):
-            r.refuse(a.origin, f"`{a.name}` could read several streams: {_listed(decision.answer.candidates)}",
-                     f'say which: `stream = "{decision.answer.candidates[0]}"`')  # fmt: skip
-        elif decision.answer not in r.columns:
-            r.refuse(
-                a.origin,
-                f"`{a.name}` reads unknown stream `{decision.answer}`",
-                nearest(decision.answer, r.columns),
-                "stream",
-            )
-        else:
-            r.reads[a.name] = decision.answer
-            if not decision.explicit:
-                says = "" if a.first_event_stream else f"{a.origin.key}.stream"
-                reads = f"`{a.name}` reads stream `{decision.answer}`"
-                r.assumptions.append(Assumption(a.origin.key, decision.rule, reads, says))
-
-
-def _gather_columns(r: Resolution) -> None:
-    for columns in r.columns.values():
-        columns.role("event_time")
-    typed_stream = r.event_type_stream()
-    if typed_stream in r.columns and r.event_types:
-        columns = r.columns[typed_stream]
-        columns.role("event_type")
-        for event_type in r.event_types:
-            for name in event_type.dimensions:
-                columns.add(name)
-    for a in r.aggregates:
-        columns = r.columns[r.reads[a.name]]
-        for name in a.dimensions:
-            columns.add(name)
-        columns.mention(a.mentions)
-
-
-def _resolve_metrics(r: Resolution) -> None:
-    found: dict[str, dict[str, tuple[Metric, ...]]] = {a.name: {} for a in r.aggregates}
-    todo = [(specificity(m), a, m) for a in r.aggregates for m in a.metrics]
-    for _, a, m in sorted(todo, key=lambda item: item[0]):
-        scope = _scope(r, a)
-        try:
-            found[a.name][m.name] = resolve_metrics(m, scope)
-        except UnknownMetric as e:
-            r.refuse(m.origin, str(e), FORMS)
-    for a in r.aggregates:
-        scope = _scope(r, a)
-        metrics = [metric for m in a.metrics for metric in found[a.name].get(m.name, ())]
-        for function in a.summaries:
-            try:
-                summary = summary_metric(function, scope)
-            except UnknownMetric as e:
-                r.refuse(a.origin, str(e), 'name the column in the stream: `value = "..."` or `key = "..."`')
-                continue
-            metrics += [summary] if summary else []
-        _check_names(r, a, metrics)
-        r.metrics[a.name] = tuple(metrics)
-
-
-def _check_names(r: Resolution, a: AggregateDraft, metrics: list[Metric]) -> None:
-    names = [*a.dimensions, *(m.name for m in metrics)]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        r.refuse(
-            a.origin, f"`{name}` stands twice among the dimensions and metrics of `{a.name}`", "give one another name"
-        )
-    for name in sorted(RESERVED & set(names)):
-        r.refuse(a.origin, f"`{name}` is a column every aggregate has", "give the metric or dimension another name")
-
-
-def _scope(r: Resolution, a: AggregateDraft) -> MetricScope:
-    return MetricScope(a, r.columns[r.reads[a.name]], r.event_types)
-
-
-def _apply_rules(r: Resolution) -> None:
-    for rules in r.draft.every("rules"):
-        unknown = [s for s in rules.streams if s not in r.columns]
-        for name in unknown:
-            r.refuse(rules.origin, f"rules for unknown stream `{name}`", nearest(name, r.columns), "streams")
-        named = [s for s in rules.streams if s in r.columns]
-        whole = named or [n for n, c in r.columns.items() if c.shows("key") and c.shows("event_type")]
-        for name in whole:
-            for column in (*rules.required, *rules.types, *rules.ranges):
-                r.columns[name].add(column)
-        for name, columns in r.columns.items():
-            if rules.streams and name not in named:
-                continue
-            for column, column_type in rules.types.items():
-                if columns.has(column):
-                    columns.types[columns.add(column)] = column_type
-            for column in rules.ranges:
-                if columns.has(column):
-                    columns.add(column, "compared")
-            r.whole.setdefault(name, []).append(rules)
-
-
-def _settle_roles(r: Resolution) -> None:
-    for columns in r.columns.values():
-        for role in ("key", "value", "event_type"):
-            if columns.shows(role):
-                columns.role(role)
-        columns.dedup_key()
-
-
-PASSES: Final[tuple[Callable[[Resolution], None], ...]] = (
-    _unique_names,
-    _start_columns,
-    _choose_streams,
-    _gather_columns,
-    _resolve_metrics,
-    _apply_rules,
-    _settle_roles,
-)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(f"`{n}`" for n in names)

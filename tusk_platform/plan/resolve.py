@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from tusk_platform.errors import Problem, nearest
-from tusk_platform.plan.drafts import AggregateDraft, Draft, StreamDraft
-from tusk_platform.plan.metrics import typed
+from tusk_platform.plan.columns import StreamColumns
+from tusk_platform.plan.drafts import AggregateDraft, Draft, RuntimeDraft, StreamDraft
+from tusk_platform.plan.governance import resolve_audit, resolve_fusion
+from tusk_platform.plan.learning import FeatureStore
+from tusk_platform.plan.metrics import literal, quoted, typed
 from tusk_platform.plan.nodes import (
     Aggregate,
     Assumption,
     Connection,
-    Dashboard,
-    Origin,
     Plan,
     RowRule,
-    Runtime,
     Sliding,
     Stream,
     Tumbling,
     Window,
 )
-from tusk_platform.plan.resolution import PASSES, Resolution
+from tusk_platform.plan.origin import Origin
+from tusk_platform.plan.passes import PASSES
+from tusk_platform.plan.profile import Cleansing, FaultTolerance, Runtime, Scaling
+from tusk_platform.plan.queries import resolve_queries
+from tusk_platform.plan.resolution import Resolution
 from tusk_platform.plan.retention import raw_retention
 from tusk_platform.plan.shown import resolve_dashboards
+from tusk_platform.plan.watched import resolve_watching
 from tusk_platform.units import HOUR, MINUTE, SECOND, spell
 
 
@@ -37,13 +42,31 @@ def resolve(draft: Draft) -> tuple[Plan, tuple[Problem, ...]]:
     aggregates = tuple(a for d in r.aggregates if (a := _aggregate(r, d)) is not None)
     streams = tuple(_stream(r, s, connections, aggregates) for s in r.streams if _has_time(r, s))
     draft_plan = Plan(file=draft.file, streams=streams, aggregates=aggregates, connections=connections, runtime=runtime)
+    draft_plan = replace(draft_plan, queries=resolve_queries(draft_plan, r))
     dashboards = resolve_dashboards(draft_plan, r)
-    streams = tuple(_with_retention(s, aggregates, dashboards, r) for s in streams)
+    watched = resolve_watching(replace(draft_plan, dashboards=dashboards), r)
+    online, alerting = r.draft.first("online_learning"), r.draft.first("alerting")
+    features = r.draft.first("feature_engineering")
+    streams = tuple(_with_retention(s, replace(draft_plan, dashboards=dashboards), r) for s in streams)
     columns = (a for c in r.columns.values() for a in c.assumptions)
     plan = replace(
         draft_plan,
         streams=streams,
         dashboards=dashboards,
+        detectors=draft.every("detectors"),
+        watched=watched.series,
+        alert_rules=watched.rules,
+        alerting=alerting,
+        models=tuple(r.models),
+        feature_engineering=features and replace(features, features=tuple(r.features.values())),
+        online_learning=online and replace(online, models=tuple(m.name for m in r.models)),
+        feature_store=_feature_store(r, connections),
+        model_serving=r.draft.first("model_serving"),
+        fusion=resolve_fusion(streams, r),
+        cleansing=r.draft.first("cleansing") or Cleansing(),
+        audit=resolve_audit(streams, r),
+        scaling=r.draft.first("scaling") or Scaling(),
+        fault_tolerance=r.draft.first("fault_tolerance") or FaultTolerance(),
         assumptions=(*r.assumptions, *columns),
         inactive=(*draft.every("inactive"), *r.inactive),
         environment=draft.environment,
@@ -62,7 +85,7 @@ def _stream(
     r: Resolution, s: StreamDraft, connections: tuple[Connection, ...], aggregates: tuple[Aggregate, ...]
 ) -> Stream:
     columns = r.columns[s.name]
-    cleansing = next((f.cleansing for f in r.draft.fragments if f.cleansing), None)
+    cleansing: Cleansing = r.draft.first("cleansing") or Cleansing()
     # What has a stand-in and needs no connection (pushed events) is always read through the stand-in.
     connected = s.facts.connection in {c.name for c in connections} if s.facts.connection else not s.facts.stand_in
     adapter = s.source if connected else (s.facts.stand_in or s.source)
@@ -91,11 +114,12 @@ def _stream(
         replay=s.facts.replay,
         demo=not connected and adapter == "log" and (r.draft.demo if s.demo is None else s.demo),
         free_form=s.facts.free_form,
-        deduplicate=bool(dedup) and (cleansing is None or cleansing.duplicate_removal),
-        dedup_horizon=(cleansing.dedup_horizon if cleansing else None) or max([HOUR, *windows]),
+        deduplicate=bool(dedup) and cleansing.duplicate_removal,
+        dedup_horizon=cleansing.dedup_horizon or max([HOUR, *windows]),
         topic_retention=s.topic_retention,
         retention=s.lake_retention,
         poll_interval=s.poll_interval,
+        arrival_time=s.facts.arrival_time,
         event_types=tuple(e.name for e in r.event_types) if s.name == r.event_type_stream() else (),
     )
 
@@ -151,22 +175,34 @@ def _aggregate(r: Resolution, d: AggregateDraft) -> Aggregate | None:
         window=window,
         origin=d.origin,
         allowed_lateness=lateness or 0,
-        where=d.where,
+        where=_filter(d, columns),
         update_frequency=max(frequency, SECOND),
         group=d.group,
     )
+
+
+def _filter(d: AggregateDraft, columns: StreamColumns) -> str | None:
+    if d.event_type is None:
+        return d.where
+    of_type = f"{quoted(columns.role('event_type') or '')} = {literal(d.event_type)}"
+    return f"({of_type}) and ({d.where})" if d.where else of_type
+
+
+def _feature_store(r: Resolution, connections: tuple[Connection, ...]) -> FeatureStore | None:
+    store: FeatureStore | None = r.draft.first("feature_store")
+    if store is None or store.type == "embedded" or "redis" in {c.name for c in connections}:
+        return store
+    return replace(store, adapter="embedded")
 
 
 def _span(window: Window) -> int:
     return window.size if isinstance(window, Tumbling | Sliding) else window.max_size + window.gap
 
 
-def _with_retention(
-    s: Stream, aggregates: tuple[Aggregate, ...], dashboards: tuple[Dashboard, ...], r: Resolution
-) -> Stream:
+def _with_retention(s: Stream, plan: Plan, r: Resolution) -> Stream:
     if s.replay:
         return s
-    need, reader = raw_retention(s, aggregates, dashboards)
+    need, reader = raw_retention(s, plan.aggregates, plan.dashboards, tuple(r.models), plan.queries)
     if s.retention is not None:
         if s.retention < need:
             kept = f"`{s.name}` is kept {spell(s.retention)} (`lake_retention`)"
@@ -180,13 +216,11 @@ def _with_retention(
 
 
 def _runtime(r: Resolution) -> Runtime:
-    said = [f.runtime for f in r.draft.fragments]
-    engine = next((s.engine for s in said if s.engine), "duckdb")
-    checkpoint = next((s.checkpoint_interval for s in said if s.checkpoint_interval), None)
-    base = Runtime(timezone=r.draft.timezone)
-    return replace(
-        base,
-        engine=engine,
-        parallelism=next((s.parallelism for s in said if s.parallelism), base.parallelism),
-        commit_interval=min(base.commit_interval, checkpoint or base.commit_interval),
-    )
+    """The profile that the sections say together, the usual values for the rest."""
+    said = {
+        f.name: next((v for part in r.draft.fragments if (v := getattr(part.runtime, f.name)) is not None), None)
+        for f in fields(RuntimeDraft)
+    }
+    runtime = replace(Runtime(timezone=r.draft.timezone), **{name: v for name, v in said.items() if v is not None})
+    checkpoint = runtime.checkpoint_interval or runtime.commit_interval
+    return replace(runtime, commit_interval=min(runtime.commit_interval, checkpoint))

@@ -66,12 +66,16 @@ def decide(rules: Sequence[Rule[Question]], question: Question) -> Decision | No
 
 @dataclass(frozen=True, slots=True)
 class WhichStream:
-    """A node's name, the stream it names if any, and the streams there are in declared order."""
+    """A node's name, the stream it names if any, and the streams there are in declared order.
+
+    ``typed_stream``: for an aggregate of one event type, the stream that has the event types.
+    """
 
     name: str
     said: str | None
     streams: tuple[StreamDraft, ...]
     first_event_stream: bool = False
+    typed_stream: str | None = None
 
 
 def _sharing(q: WhichStream) -> str | Tie | None:
@@ -85,6 +89,7 @@ def _sharing(q: WhichStream) -> str | Tie | None:
 
 WHICH_STREAM: Final[tuple[Rule[WhichStream], ...]] = (
     Rule("said by `stream`", lambda q: q.said, explicit=True),
+    Rule("the stream that has the event types", lambda q: q.typed_stream),
     Rule("shares most words with it", _sharing),
     Rule("first event stream", lambda q: next((s.name for s in q.streams if s.facts.free_form), None)),
 )

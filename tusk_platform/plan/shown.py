@@ -14,12 +14,12 @@ from tusk_platform.plan.nodes import (
     Dashboard,
     Inactive,
     Metric,
-    Origin,
     Plan,
     Stream,
     Widget,
     WidgetType,
 )
+from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.resolution import Resolution
 from tusk_platform.plan.rules import WHICH_SHOWN, Tie, WhichShown, decide
 from tusk_platform.units import DAY, HOUR

@@ -17,6 +17,7 @@ from tusk_platform.jobs.repeated import count_repeated
 from tusk_platform.jobs.validate import ValidateReport, validate
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import RefreshResult
+from tusk_platform.runtime.applied import require_applied
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.lease import hold
 from tusk_platform.storage.log import EventLog
@@ -38,6 +39,7 @@ def within(platform: Platform, seconds: float, *, once: bool = False) -> Until:
 def ingest_stream(platform: Platform, stream: Stream, until: Until, *, command: str) -> IngestReport:
     """Micro-batches of one stream under its lease; Held when another has it."""
     with hold(platform.home.leases, f"ingest-{stream.name}", command=command):
+        require_applied(platform.plan, stream, platform.home)
         return ingest(
             stream,
             platform.plan.aggregates_of(stream.name),
@@ -68,14 +70,16 @@ def _soon(platform: Platform, name: str, command: str) -> Iterator[None]:
 
 
 def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str) -> tuple[RefreshResult, ...]:
-    """The named aggregates brought up to date, whether they are due or not; an error of one raises Unavailable."""
+    """The named aggregates and queries brought up to date, whether they are due or not; an error of one raises Unavailable."""
     results: list[RefreshResult] = []
     for stream in platform.plan.streams:
         own = [a.name for a in platform.plan.aggregates_of(stream.name) if a.name in names]
+        own += [q.name for q in platform.plan.queries_of(stream.name) if q.name in names]
         if own:
             with _soon(platform, f"refresh-{stream.name}", command):
+                require_applied(platform.plan, stream, platform.home)
                 results += platform.engine().refresh(own)
-    failed = [f"agg.{r.aggregate}: {r.error}" for r in results if r.error]
+    failed = [f"{r.table}: {r.error}" for r in results if r.error]
     if failed:
         raise Unavailable("; ".join(failed))
     return tuple(results)
@@ -84,6 +88,7 @@ def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str
 def refresh_due(platform: Platform, stream: Stream, until: Until, *, command: str) -> int:
     """What is due of a stream, again and again until told to stop; the number of refreshes that wrote something."""
     with hold(platform.home.leases, f"refresh-{stream.name}", command=command):
+        require_applied(platform.plan, stream, platform.home)
         report = refresh(platform.plan, stream, platform.engine(), platform.lake, clock=platform.clock, until=until)
     if report.errors:
         raise Unavailable("; ".join(report.errors))

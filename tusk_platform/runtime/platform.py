@@ -7,17 +7,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from tusk_platform.compile import build, load_plan
 from tusk_platform.core.decode import Derive
-from tusk_platform.core.schema import aggregate_schema, raw_schema
-from tusk_platform.jobs.validate import QUALITY_TABLE, quality_schema
+from tusk_platform.jobs.validate import QUALITY_TABLE
 from tusk_platform.plan.nodes import Plan, Stream
 from tusk_platform.ports import Engine, Quality, Source, SourceContext, find, source_adapter
+from tusk_platform.runtime.apply import Applying, apply
 from tusk_platform.runtime.environment import home_of, source_context
 from tusk_platform.storage.derive import deriver
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
+
+_ANYBODY: Final = Applying()
 
 
 def now() -> int:
@@ -62,8 +65,7 @@ class Platform:
         """What computes aggregates, kept warm."""
         with self._lock:
             if self._engine is None:
-                opened: Engine = find("engines", "duckdb")(self.plan, self.project / "dbt", self.home)
-                self._engine = opened
+                self._engine = _engine(self.plan, self.project, self.home)
             return self._engine
 
     def quality(self) -> Quality:
@@ -82,26 +84,27 @@ class Platform:
                 self._engine = None
 
 
-def open_platform(config: Path) -> Platform:
-    """The platform of a config file: compiled, built, its tables there. ConfigError with every mistake."""
+def open_platform(config: Path, who: Applying = _ANYBODY, *, reading: bool = False) -> Platform:
+    """The platform of a config file: compiled, built, its tables there. ConfigError with every mistake.
+
+    A config that has changed is applied first (``runtime.apply``); ``reading``: not here, tables are shown as they are.
+    """
     plan = load_plan(config)
     home = home_of(config)
     lake = Lake(home.lake)
-    project = build(plan, home, config.parent)
-    create_tables(plan, lake)
-    return Platform(plan, home, lake, project, config)
+    if reading and lake.exists(QUALITY_TABLE):
+        return Platform(plan, home, lake, build(plan, home, config.parent), config)
+    project = home.build
+
+    def prepare() -> Path:
+        nonlocal project
+        project = build(plan, home, config.parent)
+        return project
+
+    engine = apply(plan, home, lake, who, prepare=prepare, engine=lambda built: _engine(plan, built, home))
+    return Platform(plan, home, lake, project, config, _engine=engine)
 
 
-def create_tables(plan: Plan, lake: Lake) -> None:
-    """Make every table of the plan that is not there yet."""
-    for stream in plan.streams:
-        lake.create(
-            stream.table,
-            raw_schema(stream),
-            partition_by=("_status", "_ingested_date"),
-            statistics=("_event_time", "_batch"),
-        )
-    for aggregate in plan.aggregates:
-        schema = aggregate_schema(aggregate, plan.stream(aggregate.stream))
-        lake.create(aggregate.table, schema, partition_by=("_window_date",), statistics=("window_start",))
-    lake.create(QUALITY_TABLE, quality_schema())
+def _engine(plan: Plan, project: Path, home: Home) -> Engine:
+    opened: Engine = find("engines", "duckdb")(plan, project / "dbt", home)
+    return opened

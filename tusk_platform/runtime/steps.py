@@ -14,8 +14,8 @@ from tusk_platform.runtime.duties import ingest_stream, refresh_aggregates, vali
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.duck import query
 
-Kind = Literal["raw", "clean", "quality", "agg", "dashboard"]
-_ORDER: Final[tuple[Kind, ...]] = ("raw", "clean", "quality", "agg", "dashboard")
+Kind = Literal["raw", "clean", "quality", "agg", "query", "dashboard"]
+_ORDER: Final[tuple[Kind, ...]] = ("raw", "clean", "quality", "agg", "query", "dashboard")
 _COMMAND: Final = "tusk run"
 
 
@@ -54,6 +54,7 @@ def _all(plan: Plan) -> list[Step]:
         "clean": plan.stream_names,
         "quality": plan.stream_names,
         "agg": [a.name for a in plan.aggregates],
+        "query": [q.name for q in plan.queries],
         "dashboard": [d.name for d in plan.dashboards],
     }
     return [Step(kind, name) for kind in _ORDER for name in names[kind]]
@@ -68,15 +69,25 @@ def _upstream(plan: Plan, step: Step) -> set[str]:
         case "agg":
             stream = plan.aggregate(step.name).stream
             return {f"raw.{stream}", f"clean.{stream}"}
+        case "query":
+            inputs = {i.table for i in plan.query(step.name).inputs}
+            return inputs.union(*(_upstream(plan, _step(table)) for table in inputs))
         case "dashboard":
             page = next(d for d in plan.dashboards if d.name == step.name)
             found: set[str] = set()
             for widget in page.widgets:
                 if widget.kind == "aggregate":
                     found |= {f"agg.{widget.source}"} | _upstream(plan, Step("agg", widget.source))
+                elif widget.kind == "query":
+                    found |= {f"query.{widget.source}"} | _upstream(plan, Step("query", widget.source))
                 elif widget.kind == "stream":
                     found.add(f"raw.{widget.source}")
             return found
+
+
+def _step(table: str) -> Step:
+    schema, _, name = table.partition(".")
+    return Step(next(kind for kind in _ORDER if kind == schema), name)
 
 
 def perform(platform: Platform, step: Step) -> dict[str, Any]:
@@ -105,7 +116,7 @@ def _quality(platform: Platform, name: str) -> dict[str, Any]:
     return {"expectations": len(report.results), "failed": ", ".join(failed) or 0}
 
 
-def _aggregate(platform: Platform, name: str) -> dict[str, Any]:
+def _refreshed(platform: Platform, name: str) -> dict[str, Any]:
     [result] = refresh_aggregates(platform, [name], command=_COMMAND)
     return {"rows": result.rows}
 
@@ -119,6 +130,7 @@ _PERFORM: Final[Mapping[Kind, Callable[[Platform, str], dict[str, Any]]]] = {
     "raw": _raw,
     "clean": _clean,
     "quality": _quality,
-    "agg": _aggregate,
+    "agg": _refreshed,
+    "query": _refreshed,
     "dashboard": _dashboard,
 }

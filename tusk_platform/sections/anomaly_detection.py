@@ -7,6 +7,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from tusk_platform.plan import watching
+from tusk_platform.plan.drafts import Fragment, SeriesDraft
+from tusk_platform.plan.nodes import Inactive
+from tusk_platform.plan.watched import NOT_WATCHED
 from tusk_platform.sections.block import Block, kind_of
 from tusk_platform.sections.fields import (
     ColumnName,
@@ -20,6 +24,7 @@ from tusk_platform.sections.fields import (
     Several,
     number,
 )
+from tusk_platform.sections.place import Place
 from tusk_platform.units import DAY, HOUR
 
 Season = Literal["hourly", "daily", "weekly", "yearly"]
@@ -122,3 +127,56 @@ class AnomalyDetection(Block):
         description="What is watched besides, or split by dimensions.",
         examples=[[{"metric": "business_metrics.revenue", "by": ["region"]}]],
     )
+
+
+def lower(section: AnomalyDetection, place: Place) -> Fragment:
+    """The detectors, the series named here, and who is told."""
+    key = "anomaly_detection"
+    alerting = section.alerting
+    told = bool(alerting.channels) or any(rule for _, rule in _escalations(alerting))
+    return Fragment(
+        detectors=tuple(_detector(name, d, place) for name, d in section.algorithms.items()),
+        series=tuple(
+            SeriesDraft(s.metric, place.at(key, "series", str(i)), s.by or ()) for i, s in enumerate(section.series)
+        ),
+        alerting=watching.Alerting(
+            channels=alerting.channels,
+            escalations=tuple(
+                watching.Escalation(
+                    severity,
+                    place.settle(rule.threshold, 1),
+                    rule.time_window,
+                    rule.action,
+                    place.at(key, "alerting", "escalation_rules", severity),
+                )
+                for severity, rule in _escalations(alerting)
+                if rule
+            ),
+            origin=place.at(key, "alerting"),
+        )
+        if told
+        else None,
+        inactive=(
+            *(Inactive(f"{key}.algorithms.{name}", NOT_WATCHED) for name in section.algorithms),
+            *([Inactive(f"{key}.series", NOT_WATCHED)] if section.series else []),
+            *([Inactive(f"{key}.alerting", "alerts are not raised or delivered yet")] if told else []),
+        ),
+    )
+
+
+def _escalations(alerting: Alerting) -> tuple[tuple[watching.Severity, Escalation | None], ...]:
+    rules = alerting.escalation_rules
+    return ("info", rules.info), ("warning", rules.warning), ("critical", rules.critical)
+
+
+def _detector(name: str, d: ZScore | IsolationForest | Prophet, place: Place) -> watching.Detector:
+    origin = place.at("anomaly_detection", "algorithms", name)
+    options: dict[str, object]
+    match d:
+        case ZScore():
+            options = {"threshold": place.settle(d.threshold, 3.0), "window_size": d.window_size}
+        case IsolationForest():
+            options = {"contamination": place.settle(d.contamination, 0.1), "training_window": d.training_window}
+        case Prophet():
+            options = {"seasonality": list(d.seasonality), "trend": d.trend}
+    return watching.Detector(name, d.method, options, origin)

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tusk_platform.plan.drafts import Cleansing, Fragment, RulesDraft
+from tusk_platform.plan.drafts import AuditDraft, Fragment, RulesDraft
 from tusk_platform.plan.nodes import Inactive
+from tusk_platform.plan.profile import Cleansing
 from tusk_platform.sections.block import Block, more_than
 from tusk_platform.sections.fields import ColumnKind, ColumnName, Duration, EnvReference, Name, Several, number
 from tusk_platform.sections.place import Place
@@ -103,16 +104,32 @@ def lower(section: DataQualityConfig, place: Place) -> Fragment:
     key = "data_quality_config.validation_rules"
     drafts = [_rules(rules, rules.streams, place, key)]
     drafts += [_rules(own, (name,), place, f"{key}.per_stream.{name}") for name, own in rules.per_stream.items()]
-    cleansing = section.data_cleansing
+    cleansing, audit = section.data_cleansing, section.audit_trail
     waiting = {
         "data_cleansing.outlier_detection": cleansing.outlier_detection,
         "data_cleansing.outlier_threshold": "outlier_threshold" in cleansing.model_fields_set,
         "data_cleansing.missing_data_handling": cleansing.missing_data_handling != "none",
-        "audit_trail": section.audit_trail.enabled,
+        "audit_trail": audit.enabled,
     }
     return Fragment(
         rules=tuple(drafts),
-        cleansing=Cleansing(cleansing.duplicate_removal, cleansing.dedup_horizon),
+        cleansing=Cleansing(
+            duplicate_removal=cleansing.duplicate_removal,
+            dedup_horizon=cleansing.dedup_horizon,
+            outlier_detection=cleansing.outlier_detection,
+            outlier_threshold=place.settle(cleansing.outlier_threshold, 3.5),
+            missing_data=cleansing.missing_data_handling,
+        ),
+        audits=(
+            AuditDraft(
+                audit.retention_period,
+                audit.sensitive_data_masking,
+                audit.personal,
+                place.at("data_quality_config", "audit_trail"),
+            ),
+        )
+        if audit.enabled
+        else (),
         inactive=tuple(
             Inactive(f"data_quality_config.{name}", "checked, but not carried out yet")
             for name, on in waiting.items()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
-from tusk_platform.plan.drafts import EventTypeDraft, Fragment
-from tusk_platform.plan.nodes import Inactive
+from tusk_platform.plan.drafts import (
+    AggregateDraft,
+    DashboardDraft,
+    EventTypeDraft,
+    Fragment,
+    MetricDraft,
+    WatchDraft,
+    WidgetDraft,
+)
+from tusk_platform.plan.nodes import Inactive, Tumbling, WidgetType
+from tusk_platform.plan.watched import NOT_WATCHED
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import AtLeastOne, ColumnName, Duration, Name, Several, WindowChoice
 from tusk_platform.sections.place import Place
+from tusk_platform.units import SECOND
 
 
 class EventType(Block):
@@ -64,13 +74,76 @@ class EventDrivenAnalytics(Block):
 
 
 def lower(section: EventDrivenAnalytics, place: Place) -> Fragment:
-    """The types of events and their columns. Their aggregates are not carried out yet."""
-    key = "event_driven_analytics"
+    """The types of events, an aggregate for each, what of them is watched, and the page that shows them."""
+    key, switches = "event_driven_analytics", section.event_processors
+    types = section.event_types if switches.real_time_aggregation else {}
+    waiting = {"anomaly_detection": switches.anomaly_detection, "alerting": switches.alerting}
     return Fragment(
         event_types=tuple(
             EventTypeDraft(name, t.dimensions, place.at(key, "event_types", name))
             for name, t in section.event_types.items()
         ),
         event_type_streams=section.streams,
-        inactive=(Inactive(key, "event types give their streams columns; their aggregates are not carried out yet"),),
+        aggregates=tuple(
+            _aggregate(table, name, stream, types[name], place)
+            for table, name, stream in _tables(types, section.streams)
+        ),
+        watches=tuple(
+            WatchDraft(
+                aggregate=table,
+                origin=place.at(key, "event_types", name),
+                switches={
+                    "anomaly": place.at(key, "event_processors", "anomaly_detection"),
+                    "threshold": place.at(key, "event_processors", "alerting"),
+                },
+                watched=switches.anomaly_detection,
+                anomalies=switches.anomaly_detection and switches.alerting,
+                threshold_alerts=switches.alerting,
+            )
+            for table, name, _ in _tables(types, section.streams)
+        ),
+        dashboards=tuple([_page(types, section.streams, place)] if types and switches.dashboard_updates else []),
+        inactive=tuple(Inactive(f"{key}.event_processors.{name}", NOT_WATCHED) for name, on in waiting.items() if on),
+    )
+
+
+def _tables(types: Mapping[str, EventType], streams: tuple[str, ...]) -> Iterator[tuple[str, str, str | None]]:
+    """The aggregates: table, type, stream. Of several streams that are named each has its own."""
+    for name in types:
+        for stream in streams or (None,):
+            yield (name if len(streams) < 2 else f"{name}_{stream}"), name, stream
+
+
+def _aggregate(table: str, name: str, stream: str | None, t: EventType, place: Place) -> AggregateDraft:
+    path = ("event_driven_analytics", "event_types", name)
+    return AggregateDraft(
+        name=table,
+        origin=place.at(*path),
+        window=Tumbling(t.window) if isinstance(t.window, int) else t.window,
+        group="event_driven_analytics",
+        stream=stream,
+        dimensions=t.dimensions,
+        metrics=tuple(MetricDraft(m, place.at(*path, "metrics", str(i))) for i, m in enumerate(t.metrics)),
+        allowed_lateness=t.allowed_lateness,
+        update_frequency=t.update_frequency,
+        event_type=name,
+    )
+
+
+def _page(types: Mapping[str, EventType], streams: tuple[str, ...], place: Place) -> DashboardDraft:
+    """A row for each type: its first metric as a number and over time."""
+    origin = place.at("event_driven_analytics", "event_processors", "dashboard_updates")
+    tables = [(table, types[name].metrics[0]) for table, name, _ in _tables(types, streams)]
+    kinds: tuple[tuple[WidgetType, str], ...] = (("counter", "total"), ("line_chart", "trend"))
+    return DashboardDraft(
+        name="events",
+        origin=origin,
+        refresh_interval=10 * SECOND,
+        widgets=tuple(
+            WidgetDraft(f"{table}_{suffix}", kind, table, origin, metric=metric, trend=kind == "counter")
+            for table, metric in tables
+            for kind, suffix in kinds
+        ),
+        columns=len(kinds),
+        rows=len(tables),
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic_core import PydanticCustomError
 
 from tusk_platform import units
+from tusk_platform.plan.learning import Cadence
 from tusk_platform.sections.fields import (
     Parsed,
     came,
@@ -29,23 +29,6 @@ _CRON: Final[tuple[tuple[int, int, tuple[str, ...]], ...]] = (
     (0, 7, _DAYS),
 )
 _FORMS: Final = 'such as "daily", "weekly", "6 hours" or the cron line "0 3 * * *"'
-
-
-@dataclass(frozen=True, slots=True)
-class Frequency:
-    """``every`` so many microseconds, or at the times of ``cron`` (in the platform's time zone); neither: real time.
-
-    ``text`` is what the config says.
-    """
-
-    text: str
-    every: int | None = None
-    cron: str | None = None
-
-    @property
-    def real_time(self) -> bool:
-        """Whether it happens with every micro-batch."""
-        return self.every is None and self.cron is None
 
 
 def is_cron(text: str) -> bool:
@@ -78,26 +61,26 @@ def _cron_number(text: str, least: int, names: tuple[str, ...]) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,2}", text) else None
 
 
-def _frequency(value: object) -> Frequency:
+def _frequency(value: object) -> Cadence:
     if not isinstance(value, str):
         raise wrong(f"expected how often, got {came(value)}", misplaced(value) or _FORMS)
     text = value.strip()
     if text in _NAMED:
-        return Frequency(text, cron=_NAMED[text])
+        return Cadence(text, cron=_NAMED[text])
     if is_cron(text):
-        return Frequency(text, cron=" ".join(text.lower().split()))
+        return Cadence(text, cron=" ".join(text.lower().split()))
     try:
         every = units.duration(text)
     except (ValueError, OverflowError):
         raise wrong(f"expected how often, got {came(value)}", did_you_mean(text, tuple(_NAMED)) or _FORMS) from None
     if every > 10 * units.YEAR:
         raise wrong(f"expected at least every 10 years, got {came(value)}", _FORMS)
-    return Frequency(text, every=every)
+    return Cadence(text, every=every)
 
 
-def _online(value: object) -> Frequency:
+def _online(value: object) -> Cadence:
     if value == "real_time":
-        return Frequency("real_time")
+        return Cadence("real_time")
     try:
         return _frequency(value)
     except PydanticCustomError as error:
@@ -105,5 +88,5 @@ def _online(value: object) -> Frequency:
         raise wrong(f"expected how often, got {came(value)}", hint) if hint else error from None
 
 
-Often = Annotated[Frequency, Parsed(_frequency)]
-OftenOrRealTime = Annotated[Frequency, Parsed(_online)]
+Often = Annotated[Cadence, Parsed(_frequency)]
+OftenOrRealTime = Annotated[Cadence, Parsed(_online)]

@@ -7,9 +7,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from tusk_platform.plan.drafts import Fragment, FusionDraft
+from tusk_platform.plan.nodes import Inactive
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import Name
-from tusk_platform.sections.streams import SourceName, StreamKeys
+from tusk_platform.sections.place import Place
+from tusk_platform.sections.streams import SourceName, StreamKeys, not_yet, stream_draft
 
 
 class DataSource(StreamKeys):
@@ -39,3 +42,30 @@ class MultiSourceAnalytics(Block):
 
     data_sources: Mapping[Name, DataSource] = Field(default_factory=dict, description="Sources by name.")
     data_fusion: DataFusion = Field(default_factory=DataFusion, description="What is found across sources.")
+
+
+def lower(section: MultiSourceAnalytics, place: Place) -> Fragment:
+    """A stream for each source, and what is to be found across them."""
+    key, fusion = "multi_source_analytics", section.data_fusion
+    wanted = [name for name in type(fusion).config_keys() if getattr(fusion, name)]
+    draft = FusionDraft(
+        correlations=fusion.correlation_analysis,
+        insights=fusion.cross_source_insights,
+        unified_metrics=fusion.unified_metrics,
+        origin=place.at(key, "data_fusion"),
+    )
+    return Fragment(
+        streams=tuple(
+            stream_draft(name, s, s.type, place.at(key, "data_sources", name))
+            for name, s in section.data_sources.items()
+        ),
+        fusions=(draft,) if wanted else (),
+        inactive=(
+            *(
+                Inactive(f"{key}.data_sources.{name}", reason)
+                for name, s in section.data_sources.items()
+                if (reason := not_yet(s.type))
+            ),
+            *(Inactive(f"{key}.data_fusion.{name}", "sources are not compared yet") for name in wanted),
+        ),
+    )

@@ -6,8 +6,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from tusk_platform.plan import profile
+from tusk_platform.plan.drafts import Fragment, RuntimeDraft
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import Count, Duration, EnvReference, Share, Size, whole, wrong
+from tusk_platform.sections.place import Place
 from tusk_platform.units import MINUTE
 
 Codec = Literal["lz4", "zstd", "snappy", "gzip"]
@@ -81,4 +84,30 @@ class PerformanceConfig(Block):
     )
     memory_management: MemoryManagement = Field(
         default_factory=MemoryManagement, description="How much memory may be used."
+    )
+
+
+def lower(section: PerformanceConfig, place: Place) -> Fragment:
+    """The part of the runtime profile that is said here."""
+    caching, compression = section.caching, section.data_compression
+    parallel, memory = section.parallel_processing, section.memory_management
+    level = compression.compression_level
+    workers, rows = parallel.worker_count, parallel.batch_size
+    usual = profile.Memory()
+    return Fragment(
+        runtime=RuntimeDraft(
+            cache=profile.Cache(caching.aggregation_cache, caching.cache_ttl, caching.cache_size),
+            compression=profile.Compression(
+                compression.algorithm if compression.enabled else "uncompressed",
+                place.settle(level, 1) if compression.enabled and level is not None else None,
+            ),
+            parallel=parallel.enabled,
+            workers=None if workers is None else place.settle(workers, 1),
+            batch_rows=None if rows is None else place.settle(rows, profile.BATCH_ROWS),
+            memory=profile.Memory(
+                share=memory.max_memory_usage,
+                pool=memory.memory_pool_size or usual.pool,
+                trim_every=memory.gc_frequency,
+            ),
+        )
     )

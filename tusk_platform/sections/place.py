@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import Origin
+from tusk_platform.plan.origin import Origin
 from tusk_platform.sections.fields import EnvReference, settled
 
 T = TypeVar("T", int, float, str)
@@ -34,6 +34,10 @@ class Place:
             if isinstance(value, EnvReference):
                 self.unusable[value.variable] = str(error)
             return otherwise
+
+    def text(self, value: str | EnvReference | None) -> str | None:
+        """A text with its ``@env`` filled in, None where there is none."""
+        return None if value is None else self.settle(value, "") or None
 
     def number(self, value: float | EnvReference | None) -> float | None:
         """A bound with its ``@env`` filled in, None where there is none."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from tusk_platform.plan import learning
+from tusk_platform.plan.drafts import Fragment, ModelDraft
+from tusk_platform.plan.nodes import Inactive
 from tusk_platform.sections.block import Block, kind_of
 from tusk_platform.sections.fields import (
     AtLeastOne,
@@ -19,6 +23,7 @@ from tusk_platform.sections.fields import (
     whole,
 )
 from tusk_platform.sections.frequency import Often
+from tusk_platform.sections.place import Place
 from tusk_platform.units import DAY
 
 Probability = Annotated[float | EnvReference, number(above=0, below=1)]
@@ -108,4 +113,51 @@ class PredictiveAnalytics(Block):
     models: Mapping[Name, ModelChoice] = Field(default_factory=dict, description="Models by name.")
     feature_engineering: FeatureEngineering = Field(
         default_factory=FeatureEngineering, description="What models get to see."
+    )
+
+
+_NOT_TRAINED: Final = "models are not trained yet"
+
+
+def lower(section: PredictiveAnalytics, place: Place) -> Fragment:
+    """The models, and what they get to see."""
+    key = "predictive_analytics"
+    features = section.feature_engineering
+    said = "feature_engineering" in section.model_fields_set
+    return Fragment(
+        models=tuple(_model(name, m, place) for name, m in section.models.items()),
+        feature_engineering=learning.FeatureEngineering(
+            real_time=features.real_time_features,
+            historical=features.historical_features,
+            external=features.external_data_sources,
+            features=(),
+            origin=place.at(key, "feature_engineering"),
+        )
+        if said or section.models
+        else None,
+        inactive=(
+            *(Inactive(f"{key}.models.{name}", _NOT_TRAINED) for name in section.models),
+            *([Inactive(f"{key}.feature_engineering", _NOT_TRAINED)] if said else []),
+        ),
+    )
+
+
+def _model(name: str, m: Arima | Lstm | RandomForest, place: Place) -> ModelDraft:
+    draft = ModelDraft(
+        name=name,
+        algorithm=m.algorithm,
+        origin=place.at("predictive_analytics", "models", name),
+        source=m.source,
+        target=m.target,
+        retrain=m.retrain_frequency,
+        update=m.update_frequency,
+    )
+    if isinstance(m, RandomForest):
+        threshold = place.settle(m.threshold, 0.5)
+        return replace(draft, features=m.features, prediction_window=m.prediction_window, threshold=threshold)
+    return replace(
+        draft,
+        forecast_horizon=m.forecast_horizon,
+        confidence_interval=place.settle(m.confidence_interval, 0.95),
+        sequence_length=place.settle(m.sequence_length, 30) if isinstance(m, Lstm) else None,
     )

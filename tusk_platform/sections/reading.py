@@ -95,7 +95,7 @@ def _operator(reading: Reading, operator: Operator, path: Path) -> object:
         return _env(reading, operator, path, arguments)
     if operator.name == "query":
         if len(arguments) == 1 and isinstance(arguments[0], str):
-            return Query(arguments[0])
+            return Query(arguments[0], operator.args[0].span)
         return _refuse(reading, operator.span, path, "`@query` takes one text, the SQL", f"write {_QUERY_FORM}")
     hint = nearest(operator.name, OPERATORS).replace("`env`", "`@env`").replace("`query`", "`@query`")
     return _refuse(reading, operator.span, path, f"unknown operator `@{operator.name}`", hint)

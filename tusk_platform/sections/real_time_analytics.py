@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from tusk_platform.plan.drafts import AggregateDraft, DashboardDraft, Fragment, MetricDraft
+from tusk_platform.plan.drafts import AggregateDraft, DashboardDraft, Fragment, MetricDraft, WatchDraft
 from tusk_platform.plan.nodes import Inactive, Tumbling
 from tusk_platform.plan.shown import NO_ALERTS
+from tusk_platform.plan.watched import NOT_WATCHED
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import AtLeastOne, Duration, Name, Several
 from tusk_platform.sections.place import Place
-from tusk_platform.sections.saas import SERVICES
 from tusk_platform.sections.streams import SourceName, StreamKeys, not_yet, stream_draft
 from tusk_platform.sections.thresholds import Thresholds
 from tusk_platform.units import SECOND
@@ -107,12 +107,12 @@ def lower(section: RealTimeAnalytics, place: Place) -> Fragment:
         streams=tuple(
             stream_draft(name, s, s.source, place.at(key, "data_streams", name))
             for name, s in section.data_streams.items()
-            if s.source not in SERVICES
         ),
         aggregates=tuple(_pipeline(name, p, place) for name, p in section.processing_pipelines.items()),
         dashboards=tuple(_page(name, d, place) for name, d in section.dashboards.items()),
+        watches=tuple(_watch(name, p, place) for name, p in section.processing_pipelines.items()),
         inactive=tuple(
-            Inactive(f"{key}.processing_pipelines.{name}.{what}", "checked, but not carried out yet")
+            Inactive(f"{key}.processing_pipelines.{name}.{what}", NOT_WATCHED)
             for name, p in section.processing_pipelines.items()
             for what, on in (
                 ("alerting_rules", _watches(p.alerting_rules)),
@@ -150,6 +150,28 @@ def _pipeline(name: str, p: Pipeline, place: Place) -> AggregateDraft:
         summaries=p.aggregation_functions,
         allowed_lateness=p.allowed_lateness,
         update_frequency=p.update_frequency,
+    )
+
+
+def _watch(name: str, p: Pipeline, place: Place) -> WatchDraft:
+    rules, path = p.alerting_rules, ("real_time_analytics", "processing_pipelines", name)
+    return WatchDraft(
+        aggregate=name,
+        origin=place.at(*path),
+        switches={
+            "anomaly": place.at(*path, "alerting_rules", "anomaly_detection"),
+            "threshold": place.at(*path, "alerting_rules", "threshold_alerts"),
+            "freshness": place.at(*path, "sla_monitoring"),
+        },
+        watched=rules.anomaly_detection,
+        anomalies=rules.anomaly_detection,
+        threshold_alerts=rules.threshold_alerts or bool(rules.thresholds),
+        thresholds={
+            metric: (place.number(t.warning), place.number(t.critical)) for metric, t in rules.thresholds.items()
+        },
+        silence=True,
+        freshness=p.sla_monitoring or p.sla is not None,
+        limit=p.sla,
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from tusk_platform.plan import profile
+from tusk_platform.plan.drafts import Fragment
+from tusk_platform.plan.nodes import Inactive
 from tusk_platform.sections.block import Block, less_than, more_than
 from tusk_platform.sections.fields import Count, EnvReference, Percent, number, whole
+from tusk_platform.sections.place import Place
 
 
 class HorizontalScaling(Block):
@@ -81,3 +85,38 @@ class ScalabilityConfig(Block):
     )
     load_balancing: LoadBalancing = Field(default_factory=LoadBalancing, description="How requests are spread.")
     fault_tolerance: FaultTolerance = Field(default_factory=FaultTolerance, description="What happens on failure.")
+
+
+_WAITING: Final = {
+    "horizontal_scaling": "one machine runs one instance of each process; deployment files are not written yet",
+    "load_balancing": "there is one instance to reach; deployment files are not written yet",
+}
+
+
+def lower(section: ScalabilityConfig, place: Place) -> Fragment:
+    """How many instances run, how requests reach them, and what happens when a call outside fails."""
+    scaling, balancing, faults = section.horizontal_scaling, section.load_balancing, section.fault_tolerance
+    return Fragment(
+        scaling=profile.Scaling(
+            enabled=scaling.enabled,
+            auto_scaling=scaling.auto_scaling,
+            min_instances=place.settle(scaling.min_instances, 1),
+            max_instances=place.settle(scaling.max_instances, 10),
+            scale_up_threshold=place.settle(scaling.scale_up_threshold, 70),
+            scale_down_threshold=place.settle(scaling.scale_down_threshold, 30),
+            balancing=balancing.algorithm,
+            health_checks=balancing.health_checks,
+            session_affinity=balancing.session_affinity,
+        ),
+        fault_tolerance=profile.FaultTolerance(
+            circuit_breaker=faults.circuit_breaker,
+            max_retries=place.settle(faults.retry_policy.max_retries, 3),
+            backoff_multiplier=place.settle(faults.retry_policy.backoff_multiplier, 2),
+            fallback=faults.fallback_strategies,
+        ),
+        inactive=tuple(
+            Inactive(f"scalability_config.{name}", why)
+            for name, why in _WAITING.items()
+            if name in section.model_fields_set
+        ),
+    )

@@ -12,6 +12,7 @@ from tusk_platform.sections.fields import (
     misplaced,
     wrong,
 )
+from tusk_platform.sections.query_tree import DIALECT, position, refused
 
 _EXAMPLE: Final = 'such as `"country = \'DE\'"` or `"quantity * unit_price"`'
 _QUERY_EXAMPLE: Final = '`@query("SELECT ... FROM ...")`'
@@ -39,8 +40,11 @@ def _query(value: object) -> Query:
         raise wrong("expected SQL, got empty text", f"write {_QUERY_EXAMPLE}")
     from sqlglot import exp  # noqa: PLC0415 - as above
 
-    if not isinstance(_parsed(value.sql, "mysql"), exp.Query):
+    tree = _parsed(value.sql, DIALECT)
+    if not isinstance(tree, exp.Query):
         raise wrong("expected a SELECT", f"write {_QUERY_EXAMPLE}")
+    if (no := refused(tree)) is not None:
+        raise wrong(no.message, no.hint, offset=position(value.sql, no.node))
     return value
 
 

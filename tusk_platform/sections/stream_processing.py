@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from tusk_platform.plan.drafts import AggregateDraft, Fragment, MetricDraft, NamedWindow, RuntimeDraft
-from tusk_platform.plan.nodes import Function, Inactive, Origin, Session, Sliding, Tumbling, Window
+from tusk_platform.plan.nodes import Function, Inactive, Session, Sliding, Tumbling, Window
+from tusk_platform.plan.origin import Origin
 from tusk_platform.sections.block import CONFIG, Block, less_than, more_than
 from tusk_platform.sections.fields import (
     Count,
@@ -175,6 +176,8 @@ def lower(section: StreamProcessing, place: Place) -> Fragment:
             engine=section.engine,
             parallelism=None if section.parallelism is None else place.settle(section.parallelism, 2),
             checkpoint_interval=section.checkpoint_interval,
+            state_backend=section.state_backend.type,
+            checkpoint_dir=place.text(section.state_backend.checkpoint_dir),
         ),
         inactive=(
             *([flink] if section.engine == "apache_flink" else []),

@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from tusk_platform import ports
 from tusk_platform.plan.drafts import SourceFacts, StreamDraft
-from tusk_platform.plan.nodes import ColumnType, Origin
+from tusk_platform.plan.nodes import ColumnType
+from tusk_platform.plan.origin import Origin
 from tusk_platform.sections.block import Block, in_words, rebuilt, unknown_key
 from tusk_platform.sections.explain import Explained, complaints
 from tusk_platform.sections.fields import (
@@ -29,7 +30,6 @@ from tusk_platform.sections.fields import (
     misplaced,
     wrong,
 )
-from tusk_platform.sections.saas import SERVICES
 from tusk_platform.sections.sql import RowSql, mentions
 from tusk_platform.units import HOUR
 
@@ -40,8 +40,8 @@ _STAND_INS: Final = frozenset({"host", "log"})
 
 
 def sources() -> tuple[str, ...]:
-    """Every source a config may name: the installed adapters and the services without one."""
-    return tuple(sorted({*ports.names("sources"), *SERVICES} - _STAND_INS))
+    """Every source a config may name."""
+    return tuple(n for n in ports.names("sources") if n not in _STAND_INS)
 
 
 def _source(value: object) -> str:
@@ -50,12 +50,6 @@ def _source(value: object) -> str:
         hint = misplaced(value) or did_you_mean(value, known) or f'such as `"{known[0]}"`'
         raise wrong(f"expected {listed(known)}, got {came(value)}", hint)
     return value
-
-
-def _options(source: str, adapter: ports.SourceAdapter | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
-    if adapter is not None:
-        return adapter.check_options(own)
-    return SERVICES[source].model_validate(own).model_dump(mode="json")
 
 
 def _is_for_files(key: str, value: object) -> bool:
@@ -191,14 +185,14 @@ class StreamKeys(Block):
             raise rebuilt(
                 cls.__name__, [unknown_key(k, own[k], f"did you mean `{n[0]}`?") for k, n in near.items() if n]
             )
-        adapter = None if source in SERVICES else ports.source_adapter(source)
+        adapter = ports.source_adapter(source)
         words: list[Explained] = []
-        if adapter is not None and adapter.replay:
+        if adapter.replay:
             own |= {k: v for k, v in value.items() if _is_for_files(k, v)}
         else:
             words += _only_files(value, source)
         try:
-            options = _options(source, adapter, own)
+            options = adapter.check_options(own)
             if not words:
                 return options
         except ValidationError as error:
@@ -217,8 +211,6 @@ class StreamKeys(Block):
 
 def not_yet(source: str) -> str:
     """Why nothing is read from a source yet; nothing where it is."""
-    if source in SERVICES:
-        return f"streams from {source} are not carried out yet"
     adapter = ports.source_adapter(source)
     return adapter.not_yet if isinstance(adapter, ports.Waiting) else ""
 
@@ -227,6 +219,7 @@ def stream_draft(name: str, keys: StreamKeys, source: str, origin: Origin) -> St
     """What a stream's keys say, with what its source says of itself."""
     options = dict(keys.options)
     adapter = ports.source_adapter(source)
+    stated = adapter.stated(options) if isinstance(adapter, ports.Stating) else ports.Stated()
     hours = options.get("retention_hours")
     return StreamDraft(
         name=name,
@@ -238,7 +231,10 @@ def stream_draft(name: str, keys: StreamKeys, source: str, origin: Origin) -> St
             free_form=adapter.free_form,
             replay=adapter.replay and not keys.live,
             event_time=adapter.event_time,
-            columns=cast(tuple[tuple[str, ColumnType], ...], adapter.columns),
+            columns=cast(tuple[tuple[str, ColumnType], ...], (*adapter.columns, *stated.columns)),
+            dedup_key=stated.dedup_key,
+            arrival_time=stated.arrival_time,
+            step=stated.step,
         ),
         options=options,
         schema=dict(keys.schema_),
@@ -255,7 +251,7 @@ def stream_draft(name: str, keys: StreamKeys, source: str, origin: Origin) -> St
         demo=keys.demo,
         lake_retention=keys.lake_retention,
         topic_retention=hours * HOUR if isinstance(hours, int) else None,
-        poll_interval=options.get("scrape_interval"),
+        poll_interval=options.get("scrape_interval") or stated.poll_interval,
         max_future=keys.max_future,
         idle_timeout=keys.idle_timeout,
     )

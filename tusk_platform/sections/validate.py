@@ -21,13 +21,14 @@ from tusk_platform.sections.live_dashboards import LiveDashboards
 from tusk_platform.sections.multi_source_analytics import MultiSourceAnalytics
 from tusk_platform.sections.performance_config import PerformanceConfig
 from tusk_platform.sections.predictive_analytics import PredictiveAnalytics
-from tusk_platform.sections.reading import UNREADABLE, Reading, Spot, read
+from tusk_platform.sections.reading import UNREADABLE, Reading, read
 from tusk_platform.sections.real_time_aggregations import RealTimeAggregations
 from tusk_platform.sections.real_time_analytics import RealTimeAnalytics
 from tusk_platform.sections.real_time_ml import RealTimeMl
 from tusk_platform.sections.scalability_config import ScalabilityConfig
 from tusk_platform.sections.stream_processing import StreamProcessing
 from tusk_platform.sections.top_level import TopLevel
+from tusk_platform.sections.wording import inside
 from tusk_platform.tsk.nodes import Document
 from tusk_platform.tsk.values import dotted
 
@@ -160,7 +161,7 @@ class _Checked:
             return self._start
         place = self._reading.places[known]
         if e.offset and known == path:
-            return _inside(place, e.value, e.offset)
+            return inside(place.text, str(getattr(e.value, "sql", e.value)), e.offset) or place.value
         return place.key if on_key or known != path else place.value
 
     def _is_broken(self, path: Path) -> bool:
@@ -168,19 +169,6 @@ class _Checked:
         place = self._reading.places.get(path)
         first, last = (place.key.line, place.last_line) if place else (0, 2**31)
         return any(first <= line <= last for line, _ in self._broken)
-
-
-def _inside(place: Spot, value: object, offset: tuple[int, int, int]) -> Span:
-    """The position of a line and column of a text in quotes."""
-    line, column, length = offset
-    text = getattr(value, "sql", value)
-    rows = str(text).split("\n")
-    if line > len(rows):
-        return place.value
-    if line > 1:
-        return replace(place.text, line=place.text.line + line - 1, column=column, length=length, text=rows[line - 1])
-    quotes = re.match(r"\"\"\"|[\"']|", place.text.text[place.text.column - 1 :])
-    return replace(place.text, column=place.text.column + (quotes.end() if quotes else 0) + column - 1, length=length)
 
 
 def _spans(reading: Reading, document: Document) -> Spans:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic_core import PydanticCustomError
 
-from tusk_platform.errors import nearest
+from tusk_platform.errors import Span, nearest
 
 _SHOWN: Final = 40
 
@@ -31,9 +32,22 @@ class EnvReference:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``@query("SELECT ...")``: SQL whose result is a table of the lake."""
+    """``@query("SELECT ...")``: SQL whose result is a table of the lake. ``text`` is where it begins in the file."""
 
     sql: str
+    text: Span | None = field(default=None, compare=False)
+
+
+def inside(text: Span, value: str, offset: tuple[int, int, int]) -> Span | None:
+    """The position of a line and column of a text in quotes; None where the text has no such line."""
+    line, column, length = offset
+    rows = value.split("\n")
+    if line > len(rows):
+        return None
+    if line > 1:
+        return replace(text, line=text.line + line - 1, column=column, length=length, text=rows[line - 1])
+    quotes = re.match(r"\"\"\"|[\"']|", text.text[text.column - 1 :])
+    return replace(text, column=text.column + (quotes.end() if quotes else 0) + column - 1, length=length)
 
 
 def wrong(

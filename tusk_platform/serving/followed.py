@@ -29,9 +29,9 @@ class Followed:
         return self._delta.version() if self._delta else -1
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the stored columns; none where there is no table."""
-        return tuple(f.name for f in self._delta.schema().fields) if self._delta else ()
+    def columns(self) -> pa.Schema:
+        """The stored columns; none where there is no table."""
+        return pa.schema(self._delta.schema().to_arrow()) if self._delta else pa.schema([])
 
     def look(self) -> int:
         """Take in new commits; the version found."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from tusk_platform.core.views import quoted
 from tusk_platform.generate.metric_sql import metric_sql
-from tusk_platform.generate.model_sql import counts_whole_window
+from tusk_platform.generate.model_sql import counts_beyond_filter
 from tusk_platform.plan.nodes import Aggregate, Metric, Session, Sliding, Tumbling
 from tusk_platform.serving.buckets import Grid, instant
 from tusk_platform.units import DAY
@@ -159,7 +159,7 @@ def two_parts(asked: Asked, rows: str, *, before: int, window: tuple[int, int], 
 def _grouped(asked: Asked, relation: str, *, opened: str, closed: str, group: str) -> str:
     aggregate = asked.aggregate
     # Where a denominator counts the whole window, the filter must not take rows away before it has counted them.
-    where = aggregate.where if counts_whole_window(aggregate) else None
+    where = aggregate.where if counts_beyond_filter(aggregate) else None
     windowed = (
         f"select *, make_timestamptz({opened}) as window_start, make_timestamptz({closed}) as window_end, "
         f"{group} as _part from {relation}"
@@ -188,7 +188,7 @@ def _in_time(asked: Asked, end: str) -> str:
     """SQL: the row came before its window, which ends at ``end``, was final, and belongs to the aggregate."""
     aggregate = asked.aggregate
     late = f"(_watermark is null or {end} + {aggregate.allowed_lateness} > epoch_us(_watermark))"
-    where = None if counts_whole_window(aggregate) else aggregate.where
+    where = None if counts_beyond_filter(aggregate) else aggregate.where
     return f"{'true' if asked.every else late} and ({where or 'true'})"
 
 

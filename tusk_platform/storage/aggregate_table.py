@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tusk_platform.core import transactions
 from tusk_platform.core.catalog import definition
+from tusk_platform.core.history import first_whole
 from tusk_platform.core.schema import aggregate_schema
 from tusk_platform.core.views import quoted, view_sql
 from tusk_platform.plan.nodes import Aggregate, Plan, Session
@@ -53,6 +54,10 @@ class Table(Protocol):
         """One commit: rows that match removed, rows added, versions set."""
         ...
 
+    def overwrite(self, rows: pa.Table, transactions: Mapping[str, int]) -> None:
+        """One commit: all rows and columns replaced by these, versions set."""
+        ...
+
 
 class Tables(Protocol):
     """What a refresh needs of ``lake.Lake``."""
@@ -80,7 +85,8 @@ Rows = Callable[[Any, Mapping[str, Bound]], str]
 class Begun:
     """Where raw and the aggregate stood, read once, so that everything that follows is of one snapshot.
 
-    ``whole``: what is there cannot be continued, every window is computed again. ``since`` is the earliest window to
+    ``whole``: what is there cannot be continued, every window is computed again, but those that start before ``kept``:
+    raw no longer holds all their events. ``remade``: the table gets other columns. ``since`` is the earliest window to
     compute again (microseconds), None where no new row counts for any.
     """
 
@@ -92,6 +98,8 @@ class Begun:
     upto: int
     whole: bool
     transactions: Mapping[str, int]
+    kept: int | None = None
+    remade: bool = False
     since: int | None = None
 
     @property
@@ -142,9 +150,12 @@ def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False)
         transactions.refreshed_generation(name): raw.transaction(transactions.generation(stream.name)) or 0,
         transactions.definition(name): definition(plan, aggregate),
     }
-    table = _opened(lake, plan, aggregate, state[transactions.definition(name)])
+    if not lake.exists(aggregate.table):
+        create(lake, plan, aggregate)
+    table = lake.open(aggregate.table)
     seen = table.transaction(transactions.refreshed(name))
     continues = seen is not None and seen <= upto and all(table.transaction(k) == v for k, v in state.items())
+    redefined = table.transaction(transactions.definition(name)) != state[transactions.definition(name)]
     return Begun(
         plan=plan,
         aggregate=aggregate,
@@ -154,17 +165,30 @@ def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False)
         upto=upto,
         whole=full or not continues,
         transactions={**state, transactions.refreshed(name): upto},
+        kept=_kept(plan, aggregate, raw, table, state) if seen is not None and seen <= upto else None,
+        remade=redefined and _shape(table.schema) != _shape(aggregate_schema(aggregate, stream)),
     )
 
 
-def _opened(lake: Tables, plan: Plan, aggregate: Aggregate, defined: int) -> Table:
-    """The table with the columns of this definition; one that was last written by it has them."""
-    if lake.exists(aggregate.table):
-        table = lake.open(aggregate.table)
-        if table.transaction(transactions.definition(aggregate.name)) == defined:
-            return table
-    create(lake, plan, aggregate)
-    return lake.open(aggregate.table)
+def _shape(schema: pa.Schema) -> dict[str, pa.DataType]:
+    return {f.name: f.type for f in schema}
+
+
+def _kept(plan: Plan, aggregate: Aggregate, raw: Table, table: Table, state: Mapping[str, int]) -> int | None:
+    """Before when a window must stay as it is, because raw no longer holds all its events; None: none must."""
+    name = aggregate.name
+    generation, defined = transactions.refreshed_generation(name), transactions.definition(name)
+    if table.transaction(generation) != state[generation]:
+        return None
+    found: list[int] = []
+    if table.transaction(transactions.kept_for(name)) == state[defined]:
+        found.append(table.transaction(transactions.kept(name)) or BEGINNING)
+    elif table.transaction(defined) != state[defined]:
+        return None
+    trimmed = raw.transaction(transactions.trimmed(aggregate.stream))
+    if trimmed is not None:
+        found.append(first_whole(aggregate, plan.runtime.timezone, trimmed))
+    return max(found, default=None)
 
 
 def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) -> Begun:
@@ -174,7 +198,7 @@ def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) 
     """
     stream = begun.plan.stream(begun.aggregate.stream)
     if begun.whole:
-        since: int | None = BEGINNING
+        since: int | None = BEGINNING if begun.kept is None else begun.kept
     elif begun.behind:
         _show(connection, begun, rows, raw={"_status": _OK, "_batch": begun.seen + 1}, former={})
         bound(connection, since=BEGINNING, after=begun.seen, upto=begun.upto)
@@ -183,8 +207,9 @@ def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) 
         since = None
     if since is not None:
         events = {"_event_time": moment(max(BEGINNING, since - stream.dedup_horizon))} if since > BEGINNING else {}
-        # A session that started before keeps its rows, so it must be seen.
-        former = {} if isinstance(begun.aggregate.window, Session) else _windows_from(since)
+        # A session that started before keeps its rows, so it must be seen; so must all that moves to other columns.
+        everything = begun.remade or isinstance(begun.aggregate.window, Session)
+        former = {} if everything else _windows_from(since)
         _show(connection, begun, rows, raw={"_status": _OK, **events}, former=former)
         bound(connection, since=since, after=NO_BATCH, upto=begun.upto)
     return replace(begun, since=since)
@@ -207,7 +232,7 @@ def _show(
 ) -> None:
     """Make the views that the model reads, of the one commit of each table that was read at the beginning."""
     stream = begun.plan.stream(begun.aggregate.stream)
-    shown = view_sql(begun.plan, stream.table, rows(begun.raw, raw), present=begun.raw.schema.names)
+    shown = view_sql(begun.plan, stream.table, rows(begun.raw, raw), present=begun.raw.schema)
     connection.execute(f"create or replace temp view {STREAM_ROWS} as {shown}")
     table = rows(begun.table, former)
     connection.execute(f"create or replace temp view {FORMER_ROWS} as select * from {table}")  # noqa: S608 - files of ours
@@ -237,17 +262,36 @@ def commit(connection: DuckDBPyConnection, begun: Begun, *, now: int) -> Done:
         if begun.behind:
             begun.table.append(_schema(begun).empty_table(), versions)
         return Done(0, 0, begun.upto)
-    there = f"(select * from {FORMER_ROWS} where {_predicate(begun.since)})"  # noqa: S608 - names of ours
+    former = _as_now(begun)
+    there = f"(select * from {former} where {_predicate(begun.since)})"  # noqa: S608 - names of ours
     settled = connection.execute(_settled(begun.aggregate, _columns(begun), there)).to_arrow_table()
     updated = settled["updated_at"]
     changed = updated.null_count
     stamp = pa.scalar(now, pa.int64()).cast(updated.type)
     rows = settled.set_column(settled.schema.get_field_index("updated_at"), "updated_at", updated.fill_null(stamp))
+    if begun.remade:
+        before = f"select * from {former} where not ({_predicate(begun.since)})"  # noqa: S608 - names of ours
+        kept = connection.execute(before).to_arrow_table().select(rows.column_names).cast(_schema(begun))
+        begun.table.overwrite(pa.concat_tables([kept, rows.cast(_schema(begun))]), versions)
+        return Done(rows.num_rows, changed, begun.upto, begun.since)
     if not changed and rows.num_rows == _count(connection, there):
         begun.table.append(_schema(begun).empty_table(), versions)
         return Done(0, 0, begun.upto, begun.since)
     begun.table.replace(rows.cast(_schema(begun)), _predicate(begun.since), versions)
     return Done(rows.num_rows, changed, begun.upto, begun.since)
+
+
+def _as_now(begun: Begun) -> str:
+    """The rows that were there with the columns of this definition: null where one is new, or fits its type no more."""
+    there = _shape(begun.table.schema)
+    if not begun.remade:
+        return FORMER_ROWS
+    columns = []
+    for f in _schema(begun):
+        kind, name = sql_type(f.type), quoted(f.name)
+        value = f"try_cast({name} as {kind})" if f.name in there else f"cast(null as {kind})"
+        columns.append(f"{value} as {name}")
+    return f"(select {', '.join(columns)} from {FORMER_ROWS})"  # noqa: S608 - names of the plan
 
 
 def _count(connection: DuckDBPyConnection, there: str) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import itertools
 import os
 import tempfile
@@ -20,10 +18,12 @@ from tusk_platform.core import transactions
 from tusk_platform.core.views import quoted, stored_behind, view_names, view_sql
 from tusk_platform.errors import Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Plan
+from tusk_platform.storage.extensions import load_extensions
 from tusk_platform.storage.lake import Lake
 from tusk_platform.storage.sql_guard import cleaned, read_only
 
-_ALWAYS: Final = ("delta", "icu")
+__all__ = ["connect", "create_views", "load_extensions", "query", "scan"]
+
 _SETTINGS: Final[Mapping[str, str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -83,24 +83,13 @@ def scan(lake: Lake, table: str, *, version: int | None = None) -> str:
     return f"delta_scan('{path}')" if version is None else f"delta_scan('{path}', version => {version})"
 
 
-def load_extensions(connection: duckdb.DuckDBPyConnection, names: Collection[str] = _ALWAYS) -> None:
-    """Load what reading the lake needs from the installed packages, never from the network, and set UTC."""
-    for name in names:
-        path = _extension(name)
-        try:
-            connection.execute(f"load '{path}'")
-        except duckdb.Error as error:
-            raise Unavailable(f"DuckDB's extension {name} ({path}) cannot be loaded: {cleaned(error)}") from error
-    connection.execute("set global timezone = 'UTC'")
-
-
 class _Stored:
     """What the stored tables say of themselves, each opened once."""
 
     def __init__(self, lake: Lake, plan: Plan) -> None:
         self._lake = lake
         self._plan = plan
-        self._columns: dict[str, tuple[str, ...]] = {}
+        self._columns: dict[str, pa.Schema] = {}
         self._watermarks: dict[str, int | None] = {}
 
     def view(self, name: str) -> str:
@@ -108,7 +97,7 @@ class _Stored:
         table = stored_behind(self._plan, name)
         if table not in self._columns:
             there = self._lake.exists(table)
-            self._columns[table] = tuple(self._lake.open(table).schema.names) if there else ()
+            self._columns[table] = self._lake.open(table).schema if there else pa.schema([])
         watermark = self._watermark(self._plan.aggregate(name[4:]).stream) if name.startswith("agg.") else None
         return view_sql(self._plan, name, scan(self._lake, table), present=self._columns[table], watermark=watermark)
 
@@ -191,16 +180,6 @@ def _database(memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnecti
     if threads is not None:
         settings["threads"] = threads
     return duckdb.connect(":memory:", config=settings)
-
-
-@functools.cache
-def _extension(name: str) -> str:
-    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-    folders = (spec.submodule_search_locations or []) if spec else []
-    found = [path for folder in folders for path in Path(folder).rglob(f"{name}.duckdb_extension")]
-    if not found:
-        raise Unavailable(f"install duckdb-extension-{name}=={duckdb.__version__}: without it the lake cannot be read")
-    return str(found[0]).replace("'", "''")
 
 
 def _open_store(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

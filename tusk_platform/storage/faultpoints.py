@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from typing import Final, Literal
 
-Point = Literal["after_poll", "inside_write", "after_commit", "in_compaction", "in_publish"]
+Point = Literal["after_poll", "inside_write", "after_commit", "in_compaction", "in_publish", "in_migration"]
 
 _reached: Final[Counter[str]] = Counter()
 

@@ -21,6 +21,7 @@ from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
 
+from tusk_platform.core.stored import newest_holders
 from tusk_platform.errors import Refused
 
 # DuckDB shares a file among threads by row groups, and skips those that a filter rules out.
@@ -39,7 +40,13 @@ class Layout:
     codec: str
 
     def conform(self, rows: pa.Table, table: str) -> pa.Table:
-        """The rows with the table's columns in its order and types; those missing are null. Refused where it cannot."""
+        """The rows with the table's columns in its order and types; those missing are null. Refused where it cannot.
+
+        Of several stored columns that hold one of the plan, rows that do not come from the table go into the newest.
+        """
+        moved = {f.name: name for name, f in newest_holders(self.schema).items() if f.name != name}
+        if moved and not moved.keys() & set(rows.column_names):
+            rows = rows.rename_columns({name: new for new, name in moved.items() if name in rows.column_names})
         unknown = [name for name in rows.column_names if name not in self.schema.names]
         if unknown:
             raise Refused(f"{table} has no column {', '.join(unknown)}; columns are added by creating it with them")

@@ -16,12 +16,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
+from deltalake.schema import Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from tusk_platform.errors import Conflict, Unavailable
@@ -121,6 +122,30 @@ class Handle:
         """One commit: rows that match removed, versions set; without either, none."""
         self.replace(self.schema.empty_table(), predicate, transactions)
 
+    def overwrite(self, rows: pa.Table, transactions: Mapping[str, int]) -> None:
+        """One commit: all rows and columns of the table replaced by these, versions set. Conflict as in ``replace``."""
+        layout = replace(self.layout, schema=rows.schema)
+        with explained(f"writing to {self.name}"):
+            added = write(self.folder, layout, rows)
+        for app in (*transactions, REWRITES):
+            self.transaction(app)
+        versions = {**transactions, REWRITES: self.version + 1}
+        self._check()
+        reach("in_migration")
+        try:
+            self.delta.create_write_transaction(
+                list(added),
+                "overwrite",
+                Schema.from_arrow(rows.schema),
+                list(layout.partitions),
+                commit_properties=_properties(versions),
+            )
+        except STORE_ERRORS as error:
+            # The next reader finds whichever of the two came about; nothing here may be used any more.
+            raise Conflict(f"{self.name} could not be replaced: {reason(error)}") from error
+        self._known.update(versions)
+        self._load()
+
     def files(self) -> tuple[DataFile, ...]:
         """The files that the table consists of."""
         found = pa.table(self.delta.get_add_actions(flatten=True)).to_pylist()
@@ -212,7 +237,7 @@ class Handle:
                 "append",
                 self._delta_schema,
                 list(self.layout.partitions),
-                commit_properties=CommitProperties(app_transactions=[Transaction(a, v) for a, v in versions.items()]),
+                commit_properties=_properties(versions),
                 post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=clean),
             )
         except STORE_ERRORS as error:
@@ -320,6 +345,10 @@ class Handle:
                     waiting, rows = [], 0
         if waiting:
             yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _properties(versions: Mapping[str, int]) -> CommitProperties:
+    return CommitProperties(app_transactions=[Transaction(app, version) for app, version in versions.items()])
 
 
 def _removed(file: DataFile, *, data_change: bool = True) -> RemoveAction:

@@ -63,6 +63,11 @@ class Home:
         return self.root / "build"
 
     @property
+    def applied(self) -> Path:
+        """The plan that the tables follow."""
+        return self.root / "applied.json"
+
+    @property
     def current(self) -> Path:
         """Link to the build that was applied last."""
         return self.build / "current"

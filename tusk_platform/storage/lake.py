@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.schema import Schema
 
+from tusk_platform.core.stored import ADDED, HOLDS, holds, newest_holders, next_name
 from tusk_platform.errors import Refused, Unavailable
 from tusk_platform.storage.failures import explained, reason
 from tusk_platform.storage.files import can_have_statistics
@@ -67,7 +70,7 @@ class Lake:
     def create(
         self, table: str, schema: pa.Schema, *, partition_by: Sequence[str] = (), statistics: Sequence[str] = ()
     ) -> None:
-        """Make the table where it is not there; where it is, add the columns it lacks.
+        """Make the table where it is not there; where it is, add the columns it lacks, marked as added.
 
         ``statistics``: columns by which readers may leave files out. Refused where a column that is there has another
         type, or the partitions are others: what is stored would have to be rewritten.
@@ -116,21 +119,66 @@ class Lake:
                 f"{table} is partitioned by {', '.join(layout.partitions) or 'nothing'} and cannot become partitioned "
                 f"by {', '.join(partition_by) or 'nothing'}; give the new table another name, or delete the old one"
             )
+        holders = newest_holders(layout.schema)
         for column in schema:
-            stored = layout.schema.field(column.name).type if column.name in layout.schema.names else column.type
+            stored = holders[column.name].type if column.name in holders else column.type
             if stored != column.type:
                 raise Refused(
                     f"column {column.name} of {table} holds {stored} and cannot become {column.type}; keep the type, "
                     f"or give the column another name"
                 )
-        new = [f for f in Schema.from_arrow(schema).fields if f.name not in layout.schema.names]
+        return self._with_columns(handle, [f.with_metadata({ADDED: "1"}) for f in schema if f.name not in holders])
+
+    def retype(self, table: str, schema: pa.Schema, returned: Collection[str] = ()) -> bool:
+        """Give each column whose type is another one now a further stored column that new rows go into.
+
+        Rows that are there stay as they are, and readers see both: ``core.stored``. ``returned``: columns that are
+        there, but that some rows carry in ``_extra``. False where another writer changed the table meanwhile.
+        """
+        handle = self.open(table)
+        there = handle.schema
+        holders = newest_holders(there)
+        new = [
+            pa.field(
+                next_name(there, f.name),
+                f.type,
+                metadata={HOLDS: f.name} | ({ADDED: "1"} if f.name in returned else {}),
+            )
+            for f in schema
+            if f.name in holders and holders[f.name].type != f.type
+        ]
+        retyped = {holds(f) for f in new}
+        with explained(f"changing columns of {table}"):
+            for name in returned:
+                if name in holders and name not in retyped and ADDED.encode() not in (holders[name].metadata or {}):
+                    handle.delta.alter.set_column_metadata(holders[name].name, {ADDED: "1"})
+                    handle = self.open(table)
+        return self._with_columns(handle, new)
+
+    def drop(self, table: str) -> None:
+        """Remove a table and its rows for good; it is no table any more before its first file goes."""
+        path = self.path(table)
+        with explained(f"removing {table}"):
+            if "://" not in self.root:
+                with suppress(FileNotFoundError):
+                    (Path(path) / _LOG).rename(Path(path) / f"{_LOG}_dropped")
+                shutil.rmtree(path, ignore_errors=True)
+                return
+            files: pa_fs.FileSystem = pa_fs.PyFileSystem(DeltaStorageHandler(path, self.options))
+            everything = files.get_file_info(pa_fs.FileSelector("", recursive=True, allow_not_found=True))
+            paths = [info.path for info in everything if info.type == pa_fs.FileType.File]
+            for file in sorted(paths, key=lambda p: f"{_LOG}/" not in f"{p}"):
+                files.delete_file(file)
+
+    def _with_columns(self, handle: Handle, columns: Sequence[pa.Field]) -> bool:
+        """Whether the columns were added; not so where another writer changed the table meanwhile."""
         try:
-            if new:
-                handle.delta.alter.add_columns(new)
+            if columns:
+                handle.delta.alter.add_columns(list(Schema.from_arrow(pa.schema(columns)).fields))
         except DeltaError:
             return False
         except OSError as error:
-            raise Unavailable(f"adding columns to {table}: {reason(error)}") from error
+            raise Unavailable(f"adding columns to {handle.name}: {reason(error)}") from error
         return True
 
     def _local_folders(self) -> list[str]:

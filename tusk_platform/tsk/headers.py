@@ -80,7 +80,8 @@ class Headers:
                 ]
             else:
                 pieces = [Part(token.value, token.start, token.end)]
-                fine = fine and token.kind == "string" and name_next and token.value != ""
+                on_one_line = token.kind == "string" and token.value != "" and "\n" not in token.value
+                fine = fine and on_one_line and name_next
             for piece in pieces:
                 is_dot = token.kind == "word" and piece.name == "."
                 named = token.kind == "string" or KEY.fullmatch(piece.name) is not None

@@ -72,7 +72,7 @@ class _Parser(Cursor):
                 self.depth, self.repeated = len(section.path), section.repeated
             else:
                 self.entry(section.table)
-        return Document(root.freeze(), self.found())
+        return Document(root.freeze(), self.found(), self.source.text)
 
     # Entries
 

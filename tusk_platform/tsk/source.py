@@ -42,6 +42,10 @@ class Source:
         text, first = self.lines[line], self._starts[line]
         return Span(self.file, line + 1, start - first + 1, max(1, min(end - first, len(text)) - (start - first)), text)
 
+    def offset(self, span: Span) -> int:
+        """Where a span begins."""
+        return self._starts[span.line - 1] + span.column - 1
+
     def indent(self, line: int) -> int:
         """Width of the white space that line number ``line`` (from 1) begins with; a tab counts four."""
         if line not in self._indents:

@@ -180,6 +180,24 @@ def unescape(raw: str, start: int) -> tuple[str, Trouble | None]:
     return _ESCAPE.sub(meaning, raw), (troubles[0] if troubles else None)
 
 
+def place_in(text: str, start: int, index: int) -> int:
+    """Offset of character number ``index``, from 0, of the value that is written from ``start`` on.
+
+    >>> place_in('x = "a\\\\n"', 4, 1), place_in('x = "a\\\\nb"', 4, 2)
+    (6, 8)
+    """
+    at = start + (len(TRIPLE) if text.startswith(TRIPLE, start) else text.startswith(('"', "'"), start))
+    for found in _ESCAPE.finditer(text, at):
+        if index < found.start() - at:
+            break
+        index -= found.start() - at
+        size = len(unescape(found.group(), 0)[0])
+        if index < size:
+            return found.start()
+        index, at = index - size, found.end()
+    return min(at + index, len(text))
+
+
 def _wrong_escape(found: re.Match[str], start: int) -> Trouble:
     where = start + found.start()
     if found.group(3):

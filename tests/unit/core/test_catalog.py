@@ -8,7 +8,8 @@ from dataclasses import replace
 from tests.oracle.histories import BUY, DAYS, LONG_SLIDING, SESSIONS, SLIDING, STREAM, TUMBLING, plan
 from tusk_platform.core.catalog import definition, from_plain, to_plain
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import Column, Origin, Plan, Session, Tumbling
+from tusk_platform.plan.nodes import Column, Plan, Session, Tumbling
+from tusk_platform.plan.origin import Origin
 
 AGGREGATES = (*TUMBLING, *DAYS, *SLIDING, *LONG_SLIDING, *SESSIONS)
 PLAN = plan(*AGGREGATES, timezone="Europe/Berlin")

@@ -67,6 +67,9 @@ BERLIN = [
     (Tumbling(DAY), "2024-10-27T23:59:59", "2024-10-28T00:00:00"),
     (Tumbling(DAY), "2024-10-27T00:00:00", "2024-10-28T00:00:00"),
     (Tumbling(WEEK), "2024-10-25T12:00:00", "2024-10-28T00:00:00"),
+    # The last of the overlapping windows that hold the time: the one that began on that day, or that Monday.
+    (Sliding(3 * DAY, DAY), "2024-10-26T12:00:00", "2024-10-29T00:00:00"),
+    (Sliding(2 * WEEK, WEEK), "2024-10-25T12:00:00", "2024-11-04T00:00:00"),
     (Tumbling(DAY, offset=6 * HOUR), "2024-10-26T12:00:00", "2024-10-27T05:00:00"),
 ]
 
@@ -79,8 +82,9 @@ def test_day_ends_at_local_midnight(window: Window, time: str, end: str) -> None
     assert found.to_pylist() == [False, True]
 
 
-def test_week_begins_on_monday() -> None:
+@pytest.mark.parametrize(("window", "after"), [(Tumbling(WEEK), HOUR), (Sliding(2 * WEEK, WEEK), HOUR + WEEK)])
+def test_week_begins_on_monday(window: Window, after: int) -> None:
     sunday = micros(dt.datetime(2024, 1, 7, 23, tzinfo=ZoneInfo("UTC")))
-    found = late_for(micro([sunday]), micro([sunday + HOUR]), an_aggregate(Tumbling(WEEK)))
+    found = late_for(micro([sunday] * 2), micro([sunday + after - 1, sunday + after]), an_aggregate(window))
 
-    assert found.to_pylist() == [True]
+    assert found.to_pylist() == [False, True]

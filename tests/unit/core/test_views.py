@@ -21,13 +21,13 @@ from tusk_platform.plan.nodes import (
     Column,
     Metric,
     Plan,
-    Runtime,
     Session,
     Sliding,
     Stream,
     Tumbling,
     Window,
 )
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.storage.duck import load_extensions
 from tusk_platform.units import DAY, HOUR, MINUTE
 
@@ -47,6 +47,8 @@ WINDOWS: list[Window] = [
     Tumbling(7 * DAY),
     Tumbling(7 * DAY, 3 * HOUR),
     Sliding(3 * HOUR, HOUR),
+    Sliding(3 * DAY, DAY),
+    Sliding(14 * DAY, 7 * DAY, HOUR),
     Session(30 * MINUTE),
 ]
 

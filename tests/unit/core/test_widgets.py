@@ -12,7 +12,8 @@ from tusk_platform.core.formats import Format, Number, Unit
 from tusk_platform.core.readings import MAX_POINTS, bars, bucket_size, gauge, title_of, trend, unit_of
 from tusk_platform.core.widgets import Level, Point, Series
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import Metric, Origin, Widget
+from tusk_platform.plan.nodes import Metric, Widget
+from tusk_platform.plan.origin import Origin
 from tusk_platform.units import DAY, HOUR, MINUTE
 
 _ORIGIN = Origin("live_dashboards.d.widgets.w", Span("platform.tsk", 1, 1))

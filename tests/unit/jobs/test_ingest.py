@@ -15,7 +15,8 @@ from tests.fakes.streams import a_stream, an_aggregate
 from tusk_platform.core import transactions
 from tusk_platform.errors import Unavailable
 from tusk_platform.jobs.ingest import Committed, IngestReport, Until, ingest
-from tusk_platform.plan.nodes import END_OF_TIME, NO_WATERMARK, Aggregate, Runtime, Stream
+from tusk_platform.plan.nodes import END_OF_TIME, NO_WATERMARK, Aggregate, Stream
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.ports import Batch, Budget, Position
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake

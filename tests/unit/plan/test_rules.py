@@ -9,7 +9,8 @@ import pytest
 
 from tusk_platform.errors import Span
 from tusk_platform.plan.drafts import SourceFacts, StreamDraft
-from tusk_platform.plan.nodes import ColumnType, Origin
+from tusk_platform.plan.nodes import ColumnType
+from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.rules import (
     WHICH_COLUMN,
     WHICH_ROLE,
@@ -48,7 +49,7 @@ def answer(rules: Iterable[Rule[Any]], question: object) -> tuple[Any, str] | No
 
 # -- Which stream? -----------------------------------------------------------------------------------------------------
 
-SAID, SHARES, FIRST = (rule.name for rule in WHICH_STREAM)
+SAID, TYPED, SHARES, FIRST = (rule.name for rule in WHICH_STREAM)
 
 
 @pytest.mark.parametrize(

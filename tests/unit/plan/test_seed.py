@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from tests.unit.sections.mutation import seed
-from tusk_platform.cli.plan_page import _metric
+from tusk_platform.plan.words import metric_words
 from tusk_platform.compile import compile_text
 from tusk_platform.plan.nodes import Plan
 from tusk_platform.units import spell
@@ -133,7 +133,7 @@ def test_metrics_of_every_aggregate() -> None:
         late, often = spell(a.allowed_lateness), spell(a.update_frequency)
         size = spell(getattr(a.window, "size", 0))
         found.append(f"{a.name}: {size} of {a.stream} by {by}, {late} late, every {often}")
-        found += [f"    {_metric(m)}{'' if m.function == 'ratio' else f' {m.type}'}" for m in a.metrics]
+        found += [f"    {metric_words(m)}{'' if m.function == 'ratio' else f' {m.type}'}" for m in a.metrics]
 
     assert "\n".join([*found, ""]) == METRICS
 

@@ -10,7 +10,8 @@ import yaml
 from tests.fakes.streams import COLUMNS, a_stream
 from tusk_platform.errors import Span, UsageError
 from tusk_platform.generate.expectations import GENERATED_FOLDERS, files
-from tusk_platform.plan.nodes import Column, ColumnType, Origin, Plan, RowRule, Stream
+from tusk_platform.plan.nodes import Column, ColumnType, Plan, RowRule, Stream
+from tusk_platform.plan.origin import Origin
 
 
 def a_plan(*streams: Stream) -> Plan:

@@ -26,7 +26,8 @@ from tusk_platform.sections.fields import (
     came,
     settled,
 )
-from tusk_platform.sections.frequency import Frequency, Often, OftenOrRealTime, is_cron
+from tusk_platform.plan.learning import Cadence
+from tusk_platform.sections.frequency import Often, OftenOrRealTime, is_cron
 from tusk_platform.sections.live_dashboards import Grid, Layout
 from tusk_platform.sections.sql import RowSql
 from tusk_platform.units import HOUR, MINUTE, spell
@@ -53,10 +54,10 @@ def read(kind: Any, value: object) -> object:  # noqa: ANN401 - any annotated ty
         (Location, "lake", "lake"),
         (HttpAddress, "http://ml-service:8080", "http://ml-service:8080"),
         (TimeZone, "Asia/Kolkata", "Asia/Kolkata"),
-        (Often, "weekly", Frequency("weekly", cron="0 0 * * 1")),
-        (Often, "6 hours", Frequency("6 hours", every=6 * HOUR)),
-        (Often, "0 3 * * MON", Frequency("0 3 * * MON", cron="0 3 * * mon")),
-        (OftenOrRealTime, "real_time", Frequency("real_time")),
+        (Often, "weekly", Cadence("weekly", cron="0 0 * * 1")),
+        (Often, "6 hours", Cadence("6 hours", every=6 * HOUR)),
+        (Often, "0 3 * * MON", Cadence("0 3 * * MON", cron="0 3 * * mon")),
+        (OftenOrRealTime, "real_time", Cadence("real_time")),
         (RowSql, "country in ('DE', 'AT') and amount > 0", "country in ('DE', 'AT') and amount > 0"),
     ],
 )

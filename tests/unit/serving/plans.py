@@ -6,18 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from tusk_platform.errors import Span
-from tusk_platform.plan.nodes import (
-    Aggregate,
-    Column,
-    Dashboard,
-    Metric,
-    Origin,
-    Plan,
-    Stream,
-    Tumbling,
-    Widget,
-    WidgetType,
-)
+from tusk_platform.plan.nodes import Aggregate, Column, Dashboard, Metric, Plan, Stream, Tumbling, Widget, WidgetType
+from tusk_platform.plan.origin import Origin
 from tusk_platform.units import HOUR, MINUTE, SECOND
 
 ORIGIN = Origin("somewhere", Span("platform.tsk", 1, 1))

@@ -12,7 +12,8 @@ import pytest
 from tests.unit.serving.browser import Browser
 from tests.unit.serving.lakes import FilledLake
 from tests.unit.serving.plans import OVERVIEW, PLAN, USER_EVENTS, widget
-from tusk_platform.plan.nodes import Dashboard, Plan, Runtime, Sliding, Tumbling
+from tusk_platform.plan.nodes import Dashboard, Plan, Sliding, Tumbling
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.serving.app import create_app
 from tusk_platform.storage.home import Home
 from tusk_platform.units import DAY, HOUR, MINUTE, SECOND

@@ -1,0 +1,192 @@
+"""What models learn from: a pass of the resolution, and the rules that find a model's data by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tusk_platform.errors import nearest
+from tusk_platform.plan.columns import StreamColumns
+from tusk_platform.plan.drafts import ModelDraft
+from tusk_platform.plan.features import feature, session_gap
+from tusk_platform.plan.learning import Cadence, Feature, LearningInput, Model
+from tusk_platform.plan.metrics import literal, quoted
+from tusk_platform.plan.names import most_shared, tokens
+from tusk_platform.plan.nodes import Assumption
+from tusk_platform.plan.resolution import Resolution
+from tusk_platform.plan.rules import Rule, Tie, decide
+from tusk_platform.plan.words import input_words
+from tusk_platform.units import DAY, HOUR, WEEK
+
+_WEEKLY: Final = Cadence("weekly", cron="0 0 * * 1")
+# A forecast is judged on a few horizons, and learns from several more; no less than two seasons of a week.
+_HORIZONS: Final = 10
+_LEAST_STEPS: Final = 60
+# A classification needs what was known before, the window that tells how it went, and one more to judge it on.
+_PREDICTION_WINDOWS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WhichInput:
+    """A model, and what it might learn from: metrics by aggregate, queries, the stream that has the event types."""
+
+    model: ModelDraft
+    aggregates: Mapping[str, tuple[str, ...]]
+    queries: tuple[str, ...]
+    typed_stream: str | None
+
+
+Found = tuple[str, str]
+
+
+def _said(q: WhichInput) -> Found | None:
+    source = q.model.source
+    if source is None:
+        return None
+    return ("query" if source in q.queries and source not in q.aggregates else "agg"), source
+
+
+def _purchases(q: WhichInput) -> Found | None:
+    named = "demand" in tokens(q.model.name) and q.model.algorithm != "random_forest"
+    return ("purchases", q.typed_stream) if named and q.typed_stream else None
+
+
+def _revenue(q: WhichInput) -> Found | None:
+    if "revenue" not in tokens(q.model.name) or q.model.algorithm == "random_forest":
+        return None
+    return next((("agg", name) for name, metrics in q.aggregates.items() if "revenue" in metrics), None)
+
+
+def _keys(q: WhichInput) -> Found | None:
+    return ("keys", q.typed_stream) if q.model.algorithm == "random_forest" and q.typed_stream else None
+
+
+def _sharing(q: WhichInput) -> Found | Tie | None:
+    found = most_shared(q.model.name, q.aggregates)
+    if len(found) > 1:
+        return Tie(found)
+    return ("agg", found[0]) if found else None
+
+
+WHICH_INPUT: Final[tuple[Rule[WhichInput], ...]] = (
+    Rule("said by `source`", _said, explicit=True),
+    Rule("demand is purchases", _purchases),
+    Rule("first aggregate with a metric `revenue`", _revenue),
+    Rule("a classification reads the history of each key", _keys),
+    Rule("the aggregate that shares most words", _sharing),
+)
+
+
+def find_inputs(r: Resolution) -> None:
+    """Pass: decide what each model learns from, and give streams the columns that takes."""
+    for draft in r.draft.every("models"):
+        question = WhichInput(
+            draft,
+            {a.name: tuple(m.name for m in r.metrics.get(a.name, ())) for a in r.aggregates},
+            tuple(q.name for q in r.draft.every("queries")),
+            r.event_type_stream(),
+        )
+        decision = decide(WHICH_INPUT, question)
+        if decision is None:
+            r.refuse(draft.origin, f"nothing to learn from for `{draft.name}`",
+                     'declare a stream of events, or name an aggregate: `source = "..."`')  # fmt: skip
+        elif isinstance(decision.answer, Tie):
+            several = ", ".join(f"`{c}`" for c in decision.answer.candidates)
+            r.refuse(draft.origin, f"`{draft.name}` could learn from several aggregates: {several}",
+                     f'say which: `source = "{decision.answer.candidates[0]}"`')  # fmt: skip
+        else:
+            model = _model(draft, decision.answer, question, r)
+            if model is None:
+                continue
+            r.models.append(model)
+            if not decision.explicit:
+                r.assumptions.append(Assumption(draft.origin.key, decision.rule,
+                                                f"`{draft.name}` learns from {input_words(model.learns_from)}",
+                                                f"{draft.origin.key}.source"))  # fmt: skip
+
+
+def _model(draft: ModelDraft, found: Found, q: WhichInput, r: Resolution) -> Model | None:
+    kind, name = found
+    if kind in {"agg", "query"} and name not in {*q.aggregates, *q.queries}:
+        known = [*q.aggregates, *q.queries]
+        r.refuse(draft.origin, f"`{draft.name}` learns from unknown `{name}`", nearest(name, known), "source")
+        return None
+    if draft.algorithm == "random_forest":
+        learns = _histories(draft, kind, name, r)
+    elif kind == "purchases":
+        learns = _counted(draft, r.columns[name])
+    else:
+        learns = _metric(draft, kind, name, q.aggregates.get(name, ()), r)
+    if learns is None:
+        return None
+    retrain, update = draft.retrain or draft.update, draft.update or draft.retrain
+    if retrain is None:
+        r.assumptions.append(Assumption(draft.origin.key, "no frequency is said", f"`{draft.name}` is trained weekly",
+                                        f"{draft.origin.key}.retrain_frequency"))  # fmt: skip
+    return Model(
+        name=draft.name,
+        algorithm=draft.algorithm,
+        learns_from=learns,
+        retrain=retrain or _WEEKLY,
+        update=update or _WEEKLY,
+        origin=draft.origin,
+        forecast_horizon=draft.forecast_horizon,
+        confidence_interval=draft.confidence_interval,
+        sequence_length=draft.sequence_length,
+        features=draft.features,
+        prediction_window=draft.prediction_window,
+        threshold=draft.threshold,
+    )
+
+
+def _counted(draft: ModelDraft, columns: StreamColumns) -> LearningInput | None:
+    """Purchases a step, in total and by category where events have one."""
+    event_type = columns.role("event_type")
+    if event_type is None:
+        return None
+    where = f"{quoted(event_type)} = {literal('purchase')}"
+    by = ("category",) if columns.has("category") else ()
+    return _forecast(draft, LearningInput(f"clean.{columns.draft.name}", "count", where, by))
+
+
+def _metric(draft: ModelDraft, kind: str, name: str, metrics: tuple[str, ...], r: Resolution) -> LearningInput | None:
+    target = draft.target or next(iter(most_shared(draft.name, metrics)), None) or next(iter(metrics), None)
+    if kind == "agg" and target not in {"event_count", *metrics}:
+        r.refuse(draft.origin, f"`{name}` has no metric `{target}`", nearest(target or "", metrics), "target")
+        return None
+    if target is None:
+        r.refuse(draft.origin, f"`{draft.name}` does not say which column of `{name}` it predicts",
+                 'name it: `target = "..."`')  # fmt: skip
+        return None
+    return _forecast(draft, LearningInput(f"{kind}.{name}", target))
+
+
+def _forecast(draft: ModelDraft, learns: LearningInput) -> LearningInput:
+    """With the step that suits the horizon: a day for 2 to 90 days, an hour below, a week above."""
+    horizon = draft.forecast_horizon or DAY
+    step = HOUR if horizon < 2 * DAY else DAY if horizon <= 90 * DAY else WEEK
+    steps = max(_LEAST_STEPS, _HORIZONS * -(-horizon // step)) + (draft.sequence_length or 0)
+    return replace(learns, step=step, history=steps * step)
+
+
+def _histories(draft: ModelDraft, kind: str, name: str, r: Resolution) -> LearningInput | None:
+    if kind == "query":
+        r.refuse(draft.origin, f"`{draft.name}` needs the events of each key, and query `{name}` has none",
+                 "name an aggregate of the stream, or leave `source` out", "source")  # fmt: skip
+        return None
+    stream = r.reads[name] if kind == "agg" else name
+    columns = r.columns[stream]
+    entity = columns.role("key")
+    if entity is None:
+        r.refuse(draft.origin, f"stream `{stream}` has no key column, so `{draft.name}` has nobody to judge",
+                 'name it in the stream: `key = "..."`')  # fmt: skip
+        return None
+    for name_of_feature in draft.features:
+        found = feature(name_of_feature, columns, draft.prediction_window or 0, session_gap(r))
+        if isinstance(found, Feature):
+            r.features[found.name] = found
+        else:
+            r.refuse(draft.origin, f"`{draft.name}` does not know a feature `{name_of_feature}`", found, "features")
+    history = _PREDICTION_WINDOWS * (draft.prediction_window or 0)
+    return LearningInput(f"clean.{stream}", entity=entity, history=history)

@@ -1,0 +1,91 @@
+"""The columns of a query's result with their types, as DuckDB finds them before there is a single row."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Final
+
+import duckdb
+
+from tusk_platform.core.views import quoted, view_sql
+from tusk_platform.errors import Problem, UsageError
+from tusk_platform.plan.nodes import Column, ColumnType, Plan, Query
+from tusk_platform.storage.extensions import load_extensions
+from tusk_platform.storage.sql_guard import cleaned, read_only
+
+_TYPES: Final[dict[str, ColumnType]] = {
+    "DOUBLE": "double", "FLOAT": "double", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+}  # fmt: skip
+_INTEGER: Final = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
+_one_at_a_time: Final = threading.Lock()
+_serial: Final = itertools.count()
+
+
+def with_types(plan: Plan) -> tuple[Plan, tuple[Problem, ...]]:
+    """The plan with the types of its queries' columns, and what DuckDB says of those that it cannot compute."""
+    made: dict[str, Query] = {}
+    problems: list[Problem] = []
+    for query in plan.queries:
+        tables = tuple(_table(plan, i.table, made) for i in query.inputs)
+        try:
+            found = _described(tables, query.sql, plan.runtime.timezone)
+        except UsageError as error:
+            said = f"query `{query.name}` cannot be computed: {error}"
+            problems.append(Problem(query.origin.span, query.origin.key, said, "the functions of MySQL and DuckDB may be used"))
+            found = tuple((c.name, "VARCHAR") for c in query.columns)
+        made[query.name] = replace(query, columns=tuple(Column(name, column_type(kind)) for name, kind in found))
+    return replace(plan, queries=tuple(made.values())), tuple(problems)
+
+
+def column_type(kind: str) -> ColumnType:
+    """The type of a column in the lake for one of DuckDB's; what has none is kept as text."""
+    if _INTEGER.fullmatch(kind):
+        return "integer"
+    return "decimal" if kind.startswith("DECIMAL") else _TYPES.get(kind, "string")
+
+
+def _table(plan: Plan, table: str, made: dict[str, Query]) -> tuple[str, str, str]:
+    schema, _, name = table.partition(".")
+    return schema, name, view_sql(replace(plan, queries=tuple(made.values())), table, "", present=())
+
+
+@lru_cache(maxsize=512)
+def _described(tables: tuple[tuple[str, str, str], ...], sql: str, timezone: str) -> tuple[tuple[str, str], ...]:
+    """Name and type of each column; UsageError where the query cannot be computed or does more than read its tables."""
+    catalog = f"types_{next(_serial)}"
+    with _one_at_a_time, _database().cursor() as cursor:
+        cursor.execute(f"attach ':memory:' as {catalog}")
+        cursor.execute(f"use {catalog}")
+        try:
+            cursor.execute(f"set session timezone = '{timezone}'")
+            for schema, name, text in tables:
+                cursor.execute(f"create schema if not exists {schema}")
+                cursor.execute(f"create view {schema}.{quoted(name)} as {text}")
+            read = read_only(cursor, sql).tables
+            if read is None or not {(s, n) for s, n in read if s} <= {(s, n) for s, n, _ in tables}:
+                raise UsageError("it reads more than tables of the platform")
+            return tuple((str(row[0]), str(row[1])) for row in cursor.execute(f"describe {sql}").fetchall())
+        except duckdb.Error as error:
+            raise UsageError(_plainly(error)) from error
+        finally:
+            cursor.execute("use memory")
+            cursor.execute(f"detach {catalog}")
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "threads": 1})
+    load_extensions(connection, ("icu",))
+    connection.execute("set enable_external_access = false")
+    return connection
+
+
+def _plainly(error: duckdb.Error) -> str:
+    """DuckDB's reason without its kind and its list of candidates."""
+    text = cleaned(error).split("Candidate functions:")[0].split("Candidate macros:")[0]
+    return re.sub(r"^\w+( \w+)* Error: ", "", text).strip().removesuffix(".")
