@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= platform.tsk
 
-.PHONY: help setup services up test check format bench faults lock generated
+.PHONY: help setup services up test check format bench faults fuzz lock generated
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,3 +51,6 @@ bench: setup services ## measure against peers and limits; writes benchmarks/res
 
 faults: setup services ## kill -9 at named and at random instructions (N=25)
 	$(BIN)/pytest tests/faults --fault-rounds $(or $(N),25)
+
+fuzz: setup ## search for texts that the language or the plan does not survive (SECONDS=600)
+	$(BIN)/python -m tests.fuzz.guided $(or $(SECONDS),600) --page

@@ -16,7 +16,6 @@ from typing import Any, Final
 from tusk_platform.errors import ConfigError, Problem, Unavailable, UsageError
 from tusk_platform.generate import dbt_project, expectations
 from tusk_platform.generate.query_sql import query_sql
-from tusk_platform.generate.reference import reference
 from tusk_platform.plan.drafts import Draft, Fragment
 from tusk_platform.plan.nodes import Inactive, Plan
 from tusk_platform.plan.page import as_json, fingerprint
@@ -242,7 +241,7 @@ def _own_models(plan: Plan, folder: Path) -> dict[str, str]:
     root = folder / "dbt_project"
     if root.resolve() == shipped("dbt_project").resolve():
         return {}
-    generated = {n.name for n in (*plan.aggregates, *plan.queries)}
+    generated = {a.name for a in plan.aggregates} | {q.name for q in plan.queries}
     found: dict[str, str] = {}
     for p in sorted((root / "models").rglob("*")):
         if p.suffix not in {".sql", ".yml", ".yaml", ".md"}:
@@ -299,6 +298,8 @@ def stale_files(plan: Plan, folder: Path) -> dict[Path, str | None]:
 
 def reference_page(every_key: Path) -> str:
     """The reference of the config; what is carried out of it is what the plan of a config with every key says."""
+    from tusk_platform.generate.reference import reference  # noqa: PLC0415 - nothing else here needs it
+
     return reference({i.key: i.reason for i in compile_file(every_key).plan.inactive})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Severity = Literal["error", "warning"]
@@ -15,13 +15,18 @@ _WIDEST: Final = 160
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A stretch of one line of a config file; ``line`` and ``column`` count from 1, ``length`` in characters."""
+    """A stretch of one line of a config file; ``line`` and ``column`` count from 1, ``length`` in characters.
+
+    ``text`` is the line. ``written`` is what stands from the span on, to the end of a line, where the span is that of a
+    text over several lines or with escapes: without it no place inside of the text could be found.
+    """
 
     file: str
     line: int
     column: int
     length: int = 1
     text: str = ""
+    written: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -40,14 +45,14 @@ class Problem:
     def render(self) -> str:
         """The problem as a person reads it: position, message, the line, a caret, the hint."""
         label = "" if self.severity == "error" else "warning: "
-        lines = [f"{self.span}: {label}{self.message}"]
+        lines = [f"{self.span}: {label}{_visible(self.message)}"]
         if self.span.text:
             text, column = _excerpt(self.span)
             pad = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
             carets = "^" * max(1, min(self.span.length, len(text) - len(pad)))
             lines += [f"    {text}", f"    {pad}{carets}"]
         if self.hint:
-            lines.append(f"    {self.hint}")
+            lines.append(f"    {_visible(self.hint)}")
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, object]:
@@ -70,7 +75,12 @@ def _excerpt(span: Span) -> tuple[str, int]:
         first = max(0, column - _WIDEST // 2)
         text = ("…" if first else "") + text[first : first + _WIDEST] + ("…" if first + _WIDEST < len(text) else "")
         column += (1 if first else 0) - first
-    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text), column
+    return _visible(text), column
+
+
+def _visible(text: str) -> str:
+    """The text without what would move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tusk_platform.errors import UsageError, nearest
 from tusk_platform.plan.nodes import Plan, Stream
+from tusk_platform.plan.profile import Compression
 
 # Partition -> next offset to read: exactly what the lake stores as transaction versions.
 Position = Mapping[str, int]
@@ -87,12 +88,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceContext:
-    """What an adapter may use: the resolved connection (secrets in clear, never to be logged) and its folders."""
+    """What an adapter may use: the resolved connection (secrets in clear, never to be logged) and its folders.
+
+    ``parallelism``: partitions read at once. ``compression``: that of what is sent.
+    """
 
     connection: Mapping[str, Any] = field(default_factory=dict)
     config_folder: Path = Path()
     log_folder: Path = Path()
     parallelism: int = 1
+    compression: Compression = Compression()
 
 
 @runtime_checkable

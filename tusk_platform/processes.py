@@ -96,3 +96,8 @@ PROCESSES: Final[tuple[Process, ...]] = (
         page="MLflow",
     ),
 )
+
+
+def share_of(name: str) -> float:
+    """The part of the platform's memory that the process of that name may hold; KeyError where there is none."""
+    return {p.name: p.share for p in PROCESSES}[name]

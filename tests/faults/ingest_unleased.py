@@ -40,7 +40,7 @@ class Contested(Lake):
 
     def open(self, table: str) -> Handle:
         """A rival."""
-        return Rival(table, self.path(table), self.options, self.codec)
+        return Rival(table, self.path(table), self.options, self.compression)
 
 
 def main(config: str) -> None:
@@ -51,7 +51,7 @@ def main(config: str) -> None:
         stream,
         platform.plan.aggregates_of("orders"),
         platform.source(stream),
-        Contested(platform.home.lake),
+        Contested(platform.home.lake, compression=platform.lake.compression),
         clock=platform.clock,
         until=Until(once=True),
         runtime=platform.plan.runtime,

@@ -14,9 +14,9 @@ FOUND: Final = Path(__file__).parent / "found"
 PIECES: Final = [
     "{", "}", "[", "]", "(", ")", '"', "'", '"""', "=", ":", ",", ";", "@", "@env(", "@query(", "//", "#", "/*", "*/",
     "\\", "\\u12", "\n", "\r\n", "\t", " ", ".", "-", "1", "1_0", "1e", "1e400", "true", "ture", "null", "key",
-    "key = ", "[a.b]", "[[", "$x", "\x00", "\u200b", "\u201c", "\ufeff", "é", "=>", "==", "- item", '= "x', "x\"", "{{", "}}",
-    "-1", "0.5", "9223372036854775807", '""', '"5 minutes"', '"80%"', '"1GB"', "[]", "{}", '["a", "a"]', "@env(A, 1)",
-    '@query("SELECT")', '@query("SELECT a FROM b")',
+    "key = ", "[a.b]", "[[", "$x", "\x00", "\u200b", "\u201c", "\ufeff", "é", "=>", "==", "- item", '= "x', "x\"",
+    "{{", "}}", "-1", "0.5", "9223372036854775807", '""', '"5 minutes"', '"80%"', '"1GB"', "[]", "{}", '["a", "a"]',
+    "@env(A, 1)", '@query("SELECT")', '@query("SELECT a FROM b")',
 ]  # fmt: skip
 # The smallest pieces of a config that mean something: text in quotes, words, marks.
 _TOKEN: Final = re.compile(r'"[^"]*"|[\w.]+|\S')

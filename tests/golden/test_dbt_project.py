@@ -15,8 +15,8 @@ import pytest
 from tests.oracle.histories import DAYS, ORIGIN, SESSIONS, SLIDING, TUMBLING, plan
 from tests.oracle.macros import compiled
 from tusk_platform.generate.dbt_project import GENERATED_FOLDERS, files, sql
-from tusk_platform.plan.nodes import Dashboard, Plan, Widget
-from tusk_platform.units import SECOND
+from tusk_platform.plan.nodes import Column, Dashboard, Plan, Query, QueryInput, Widget
+from tusk_platform.units import HOUR, SECOND
 
 FOLDER = Path(__file__).parent / "dbt"
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
@@ -25,16 +25,32 @@ PAGE = Dashboard(
     (
         Widget("sales", "line_chart", "aggregate", "filtered", ORIGIN),
         Widget("clicks", "counter", "stream", "events", ORIGIN),
+        Widget("best", "counter", "query", "best_kinds", ORIGIN),
         Widget("alarms", "alert_panel", "alerts", "alerts", ORIGIN),
     ),
     ORIGIN,
     refresh_interval=5 * SECOND,
 )
+QUERY = Query(
+    "best_kinds",
+    """\
+SELECT e."kind" AS "kind", '{{ x }}' AS "mark", COUNT(*) AS "n"
+FROM clean."events" AS "e"
+JOIN agg."filtered" AS "f" ON f."kind" = e."kind"
+WHERE e."_event_time" >= NOW() - INTERVAL '1' HOUR
+GROUP BY ALL""",
+    (QueryInput("clean.events", HOUR), QueryInput("agg.filtered")),
+    ORIGIN,
+    columns=(Column("kind", "string"), Column("mark", "string"), Column("n", "integer")),
+    streams=("events",),
+    uses_now=True,
+    look_back=HOUR,
+)
 AGGREGATES = (TUMBLING[0], TUMBLING[3], TUMBLING[4], DAYS[0], SLIDING[0], SESSIONS[0])
 
 
 def the_plan() -> Plan:
-    return replace(plan(*AGGREGATES, timezone="Europe/Berlin"), dashboards=(PAGE,))
+    return replace(plan(*AGGREGATES, timezone="Europe/Berlin"), dashboards=(PAGE,), queries=(QUERY,))
 
 
 def given() -> dict[str, str]:

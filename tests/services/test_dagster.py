@@ -19,7 +19,7 @@ import pytest
 
 from tests.fakes.quality import RuleJudge
 from tusk_platform.jobs.validate import validate_all
-from tusk_platform.orchestration import sensors
+from tusk_platform.orchestration import retries, sensors
 from tusk_platform.orchestration.build import build_definitions
 from tusk_platform.orchestration.open import platform_at
 from tusk_platform.orchestration.specs import key_of
@@ -155,6 +155,39 @@ def test_ticks_work_and_report_what_the_lake_holds(config: Path, platform: Platf
     [aggregate] = refreshed.asset_events
     assert aggregate.metadata["dagster/row_count"].value == 1
     assert idle.asset_events == []
+
+
+def test_service_that_is_away_is_tried_again_with_growing_waits(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.01)
+    policy = "scalability_config = { fault_tolerance = { retry_policy = { max_retries = 2, backoff_multiplier = 3 } } }"
+    config.write_text(f"{CONFIG}\n{policy}")
+    platform = platform_at(config)
+    for table in ("raw", "agg"):
+        (platform.home.lake / table).rename(platform.home.lake / f"{table}_away")
+        (platform.home.lake / table).write_text("not a folder")
+    asset = build_definitions(config).resolve_asset_graph().get(key_of("agg.by_country")).assets_def
+    result = dg.materialize([asset], raise_on_error=False)
+    platform.close()
+
+    waits = [
+        e.step_retry_data.seconds_to_wait
+        for e in result.all_events
+        if e.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY
+    ]
+    assert waits == [0.01, 0.03]
+    [failed] = result.get_step_failure_events()
+    assert "agg.by_country" in str(failed.step_failure_data.user_failure_data)
+
+
+def test_mistake_is_not_tried_again(config: Path, platform: Platform) -> None:
+    asset = build_definitions(config).resolve_asset_graph().get(key_of("raw.orders")).assets_def
+    config.write_text(CONFIG.replace('source = "kafka"', 'source = "kafak"'))
+    platform_at.cache_clear()
+    result = dg.materialize([asset], raise_on_error=False)
+
+    [failed] = result.get_step_failure_events()
+    assert "did you mean `kafka`" in str(failed.step_failure_data.user_failure_data)
+    assert not [e for e in result.all_events if e.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY]
 
 
 def test_lost_tick_loses_no_event(config: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

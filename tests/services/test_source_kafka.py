@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tusk_platform.adapters import source_kafka
 from tusk_platform.adapters.source_kafka import KafkaSource, adapter
 from tusk_platform.errors import Refused, Unavailable, UsageError
 from tusk_platform.plan.nodes import Stream
+from tusk_platform.plan.profile import Codec, Compression
 from tusk_platform.ports import Batch, Budget, SourceContext
 
 pytestmark = pytest.mark.service("kafka")
@@ -219,9 +221,38 @@ def committed(topic: Topic) -> int:
 
 def test_undelivered_event_is_named(topic: Topic) -> None:
     topic.make(config={"max.message.bytes": "2000"})
+    plain = replace(topic.context, compression=Compression("uncompressed"))
 
     with pytest.raises(Unavailable, match=r"Message size too large.*numbers 1;"):
-        adapter.publish(topic.stream, topic.context, [uuid.uuid4().bytes * 1000], codec="none")
+        adapter.publish(topic.stream, plain, [uuid.uuid4().bytes * 1000])
+
+
+def stored(kafka: Broker, compression: Compression) -> tuple[int, int]:
+    """Codec and bytes of some events as the broker has them on its disk: it keeps batches as they were sent."""
+    topic = Topic(kafka)
+    events = [b"%d %d" % (n, n * n % 9973) for n in range(20_000)]
+    adapter.publish(topic.stream, replace(topic.context, compression=compression), events)
+    [segment] = (kafka.folder / "data" / f"{topic.name}-0").glob("*.log")
+    batches = segment.read_bytes().rstrip(b"\0")
+    return int.from_bytes(batches[21:23]) & 7, len(batches)
+
+
+NUMBERS = {"uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+
+
+@pytest.mark.parametrize("codec", NUMBERS)
+def test_events_are_sent_compressed_as_asked(kafka: Broker, codec: Codec) -> None:
+    assert stored(kafka, Compression(codec))[0] == NUMBERS[codec]
+
+
+def test_higher_level_makes_smaller_messages(kafka: Broker) -> None:
+    quick, small = (stored(kafka, Compression("gzip", level))[1] for level in (1, 9))
+
+    assert small < 0.98 * quick
+
+
+def test_a_level_beyond_the_librarys_is_its_highest(kafka: Broker) -> None:
+    assert stored(kafka, Compression("zstd", 22))[0] == 4
 
 
 def test_event_beyond_every_bound_is_named(topic: Topic) -> None:

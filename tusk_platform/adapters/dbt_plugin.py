@@ -10,7 +10,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
@@ -27,7 +27,11 @@ from tusk_platform.storage import aggregate_table, query_table
 from tusk_platform.storage.duck import create_views, load_extensions
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
+from tusk_platform.storage.memory import of_database
 from tusk_platform.storage.snapshot import rows_sql
+
+# In the process table: where refreshes run.
+_PROCESS: Final = "code"
 
 
 class Plugin(BasePlugin):
@@ -44,14 +48,15 @@ class Plugin(BasePlugin):
         home = plugin_config.get("home") or project / plugin_config["home_without_TUSK_HOME"]
         self.plan = from_plain(json.loads((project / "lake.json").read_text(encoding="utf-8")))
         self.home = Home(Path(home).resolve())
-        self.lake = Lake(self.home.lake)
+        self.lake = Lake(self.home.lake, compression=self.plan.runtime.compression)
         # dbt opens a cursor in the thread that uses it; a model's own statements leave their variables and rows there.
         self._cursors: dict[int, DuckDBPyConnection] = {}
         self._shown: set[str] = set()
         self._lock = threading.Lock()
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:  # noqa: ARG002 - dbt's
-        """What does not fit into memory goes where everything else that may be deleted is."""
+        """As much memory as is the engine's; what does not fit goes where everything else that may be deleted is."""
+        config.setdefault("memory_limit", f"{of_database(self.plan.runtime.memory, _PROCESS)}B")
         config.setdefault("temp_directory", str(self.home.scratch / "spill"))
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:

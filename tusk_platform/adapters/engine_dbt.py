@@ -44,7 +44,7 @@ class DbtEngine:
         self._queries = {q.name: q.table for q in plan.queries}
         self._names = (*self._tables, *self._queries)
         self._project = project_folder.resolve()
-        self._lake = Lake(home.lake)
+        self._lake = Lake(home.lake, compression=plan.runtime.compression)
         self._scratch = home.scratch.resolve() / "dbt" / f"process-{os.getpid()}"
         # In the profile too, so that dbt opens another connection for another project or state folder.
         self._vars = json.dumps({"tusk_home": str(home.root.resolve()), "tusk_project": str(self._project)})

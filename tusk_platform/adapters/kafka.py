@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message, Producer
     from confluent_kafka.admin import AdminClient
 
-Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 Bound = Literal["first", "last"]
 
 # Seconds: for an answer of the cluster, and for it to confirm an event.
 ANSWER: Final = 5.0
 _DELIVERED: Final = 30.0
 _HOUR_MS: Final = 3_600_000
+# The library's bound for every codec; zstd itself goes on to 22.
+_HIGHEST_LEVEL: Final = 12
 _CONNECTION: Final = {
     "bootstrap_servers": "bootstrap.servers",
     "security_protocol": "security.protocol",
@@ -175,7 +176,21 @@ def differences(topic: Topic, context: SourceContext) -> tuple[str, ...]:
     return tuple(found)
 
 
-def send(topic: Topic, context: SourceContext, events: Iterable[bytes], codec: Codec) -> None:
+def producer_settings(context: SourceContext, trouble: Trouble) -> dict[str, Any]:
+    """What a producer is made with: each event once, confirmed, compressed as the context says."""
+    compression = context.compression
+    level = {} if compression.level is None else {"compression.level": min(compression.level, _HIGHEST_LEVEL)}
+    return {
+        **client_settings(context, trouble),
+        "enable.idempotence": True,
+        "compression.type": "none" if compression.codec == "uncompressed" else compression.codec,
+        **level,
+        "linger.ms": 20,
+        "delivery.timeout.ms": round(_DELIVERED * 1000),
+    }
+
+
+def send(topic: Topic, context: SourceContext, events: Iterable[bytes]) -> None:
     """Send events, each once, confirmed on return; Unavailable names by number what was not delivered."""
     from confluent_kafka import KafkaException, Producer
 
@@ -186,15 +201,7 @@ def send(topic: Topic, context: SourceContext, events: Iterable[bytes], codec: C
             create(admin, topic)
     except KafkaException as error:
         raise unavailable(context, error.args[0], trouble) from error
-    producer = Producer(
-        {
-            **client_settings(context, trouble),
-            "enable.idempotence": True,
-            "compression.type": codec,
-            "linger.ms": 20,
-            "delivery.timeout.ms": round(_DELIVERED * 1000),
-        }
-    )
+    producer = Producer(producer_settings(context, trouble))
     delivered = bytearray()
     reasons: list[str] = []
 

@@ -331,9 +331,9 @@ def inspect(stream: Stream, context: SourceContext) -> tuple[str, ...]:
     return kafka.differences(_topic_of(stream), context)
 
 
-def publish(stream: Stream, context: SourceContext, events: Iterable[bytes], *, codec: kafka.Codec = "lz4") -> None:
+def publish(stream: Stream, context: SourceContext, events: Iterable[bytes]) -> None:
     """Send events to the topic, each once, confirmed on return; Unavailable names by number what was not delivered."""
-    kafka.send(_topic_of(stream), context, events, codec)
+    kafka.send(_topic_of(stream), context, events)
 
 
 def _topic_of(stream: Stream) -> kafka.Topic:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tusk_platform.plan.learning import Model
-from tusk_platform.plan.nodes import Aggregate, Assumption, Connection, Dashboard, Plan, Stream
+from tusk_platform.plan.nodes import Aggregate, Assumption, Connection, Dashboard, Plan, Query, Stream
 from tusk_platform.plan.page import fingerprint
 from tusk_platform.plan.profile import Runtime, Scaling
-from tusk_platform.plan.words import aggregate_words, cadence_words, input_words, metric_words, rule_words
+from tusk_platform.plan.words import aggregate_words, cadence_words, input_words, metric_words, query_words, rule_words
 from tusk_platform.ports import source_adapter
 from tusk_platform.units import spell, spell_size
 
@@ -21,6 +21,7 @@ def plan_page(plan: Plan) -> str:
         _head(plan),
         _section("Streams", (line for s in plan.streams for line in _stream(s))),
         _section("Aggregates", (line for a in plan.aggregates for line in _aggregate(a))),
+        _section("Queries", (line for q in plan.queries for line in _query(q))),
         _section("Dashboards", (line for d in plan.dashboards for line in _dashboard(d))),
         _section("Detectors", _detectors(plan)),
         _section("Alerts", _alerts(plan)),
@@ -82,6 +83,11 @@ def _aggregate(a: Aggregate) -> Iterable[str]:
     yield "  metrics: " + ", ".join(["event_count", *(f"{m.name} = {metric_words(m)}" for m in a.metrics)])
     if a.where:
         yield f"  where: {a.where}"
+
+
+def _query(q: Query) -> Iterable[str]:
+    yield f"{q.table}: at most every {spell(q.update_frequency)}, {query_words(q)}"
+    yield "  columns: " + ", ".join(f"{c.name} {c.type}" for c in q.columns)
 
 
 def _dashboard(d: Dashboard) -> Iterable[str]:

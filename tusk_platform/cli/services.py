@@ -32,13 +32,12 @@ def up(
     allow_drop: DropOption = False,  # noqa: FBT002 - an option
 ) -> None:
     """The whole platform on this machine, until Ctrl-C."""
-    import psutil
-
     from tusk_platform.runtime.apply import Applying
     from tusk_platform.runtime.instance import process_environment, write_instance
     from tusk_platform.runtime.platform import open_platform
     from tusk_platform.runtime.supervisor import Supervisor
     from tusk_platform.storage.lease import hold
+    from tusk_platform.storage.memory import of_platform
 
     path = config_path(config)
     home = home_of(path)
@@ -47,8 +46,7 @@ def up(
         write_instance(platform.plan, home, port_base + next(p.port or 0 for p in PROCESSES if p.name == "code"))
         (home.mlflow / "artifacts").mkdir(parents=True, exist_ok=True)
         environment = process_environment(home, path) | {"TUSK_PORT_BASE": str(port_base)}
-        memory = int(psutil.virtual_memory().total * 0.8)
-        supervisor = Supervisor(home, environment, port_base, memory, say)
+        supervisor = Supervisor(home, environment, port_base, of_platform(platform.plan.runtime.memory), say)
         supervisor.check_ports()
         _run(supervisor)
 
@@ -102,8 +100,10 @@ def serve_quality(config: ConfigOption = None) -> None:
     """Judges new rows against the expectation suites, once a minute."""
     from tusk_platform.jobs.validate import validate_all
     from tusk_platform.runtime.platform import open_platform
+    from tusk_platform.storage.memory import trim
 
     platform = open_platform(config_path(config))
+    memory = platform.plan.runtime.memory
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda n, _: stopping.append(n))
@@ -116,4 +116,5 @@ def serve_quality(config: ConfigOption = None) -> None:
                 say(f"{report.stream} is judged later: {report.error}")
         until = time.monotonic() + _VALIDATE_SECONDS
         while not stopping and time.monotonic() < until:
+            trim(memory)
             time.sleep(0.2)

@@ -15,6 +15,8 @@ from tusk_platform.plan.page import definition_hash
 from tusk_platform.plan.profile import Runtime
 from tusk_platform.units import DAY
 
+# What a database that opens the project goes by.
+_RUNTIME: Final = ("compression", "memory")
 # Positions would change the file whenever a line moves; options and rules belong to ingest.
 _LEFT_OUT: Final = frozenset({"origin", "options", "rules", "connection"})
 _WINDOWS: Final[dict[str, type]] = {"tumbling": Tumbling, "sliding": Sliding, "session": Session}
@@ -26,6 +28,7 @@ def to_plain(plan: Plan) -> dict[str, Any]:
     """Streams, aggregates and queries of a plan as JSON-like values; what equals its default is left out."""
     return {
         "timezone": plan.runtime.timezone,
+        **{name: _plain(getattr(plan.runtime, name)) for name in _RUNTIME},
         "streams": [_plain(s) for s in plan.streams],
         "aggregates": [_plain(a) for a in plan.aggregates],
         "queries": [_plain(q) for q in plan.queries],
@@ -39,7 +42,7 @@ def from_plain(values: Mapping[str, Any]) -> Plan:
         streams=tuple(_node(Stream, s) for s in values["streams"]),
         aggregates=tuple(_node(Aggregate, a) for a in values["aggregates"]),
         queries=tuple(_node(Query, q) for q in values["queries"]),
-        runtime=Runtime(timezone=values["timezone"]),
+        runtime=_node(Runtime, {name: values[name] for name in ("timezone", *_RUNTIME) if name in values}),
     )
 
 

@@ -53,7 +53,9 @@ def stored_as(column: str, kind: str) -> str:
 def result_schema(rows: pa.Schema) -> pa.Schema:
     """The schema in which a result is stored: times in microseconds UTC, whatever comes from the engine."""
     stamp = pa.timestamp("us", tz="UTC")
-    return pa.schema([f.with_type(stamp) if pa.types.is_timestamp(f.type) else f.with_type(_plain(f.type)) for f in rows])
+    return pa.schema(
+        [f.with_type(stamp) if pa.types.is_timestamp(f.type) else f.with_type(_plain(f.type)) for f in rows]
+    )
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

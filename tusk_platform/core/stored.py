@@ -20,11 +20,12 @@ HOLDS: Final = "tusk.holds"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Names of a table's columns; ``holders`` of a column of the plan the newest first; those that came ``added``."""
+    """A table's columns: ``holders`` of one of the plan, the newest first; those that came ``added``; known types."""
 
     names: frozenset[str] = frozenset()
     holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     added: frozenset[str] = frozenset()
+    types: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def holding(self, column: str) -> tuple[str, ...]:
         """The stored columns that hold a column of the plan, the newest first; none where there is none."""
@@ -39,7 +40,8 @@ def stored(columns: Collection[str] | pa.Schema) -> Stored:
     for column in columns:
         held = holds(column)
         holders[held] = (column.name, *holders.get(held, ()))
-    return Stored(frozenset(columns.names), holders, frozenset(holds(c) for c in columns if _said(c, ADDED)))
+    added = frozenset(holds(c) for c in columns if _said(c, ADDED))
+    return Stored(frozenset(columns.names), holders, added, {c.name: c.type for c in columns})
 
 
 def holds(column: pa.Field) -> str:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from tusk_platform.core.schema import LINEAGE, metric_type
+from tusk_platform.core.schema import LINEAGE, arrow_type, metric_type
 from tusk_platform.core.stored import Stored, stored
 from tusk_platform.plan.nodes import (
     Aggregate,
@@ -125,10 +125,12 @@ def _raw(stream: Stream, scan: str, there: Stored) -> str:
 def _column(column: Column, there: Stored) -> str:
     """A column as stored, also with an earlier type, or out of what had no column: raw is never rewritten."""
     kind = _SQL[column.type]
-    newest, *earlier = there.holding(column.name) or (None,)
-    found = [quoted(newest)] if newest else []
-    found += [f"try_cast({quoted(name)} as {kind})" for name in earlier]
-    if "_extra" in there.names and (newest is None or column.name in there.added):
+    holders, wanted = there.holding(column.name), arrow_type(column.type)
+    found = [
+        quoted(name) if there.types.get(name, wanted) == wanted else f"try_cast({quoted(name)} as {kind})"
+        for name in holders
+    ]
+    if "_extra" in there.names and (not holders or column.name in there.added):
         carried = [f"json_extract_string(_extra, {_path(name)})" for name in (column.name, *column.aliases)]
         value = carried[0] if len(carried) == 1 else f"coalesce({', '.join(carried)})"
         found.append(value if kind == "varchar" else f"try_cast({value} as {kind})")
@@ -176,8 +178,8 @@ def _aggregate(aggregate: Aggregate, stream: Stream, scan: str, present: frozens
 def _query(query: Query, scan: str, present: frozenset[str]) -> str:
     """The result as it is stored; before it was computed, or where it was by another definition, what there is of it."""
     shown = [
-        quoted(c.name) if c.name in present else f"cast(null as {_WIDE.get(c.type, _SQL[c.type])}) as {quoted(c.name)}"
-        for c in query.columns
+        quoted(c.name) if c.name in present else f"cast(null as {kind}) as {quoted(c.name)}"
+        for c, kind in ((c, _WIDE.get(c.type, _SQL[c.type])) for c in query.columns)
     ]
     return _select(shown, scan, present)
 

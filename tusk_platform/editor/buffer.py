@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from tusk_platform.compile import Compiled, compile_text
@@ -29,8 +31,17 @@ class Buffer:
     def offset(self, line: int, column: int) -> int:
         """Offset of a line and a column, both from 1; what is beyond the text is its nearest place."""
         row = min(max(line, 1), len(self.lines))
-        before = sum(len(text) + 1 for text in self.lines[: row - 1])
-        return before + min(max(column - 1, 0), len(self.lines[row - 1]))
+        return self._starts[row - 1] + min(max(column - 1, 0), len(self.lines[row - 1]))
+
+    def line_and_column(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both from 1."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Offset of the beginning of each line."""
+        return list(accumulate((len(line) + 1 for line in self.lines), initial=0))[:-1]
 
     @cached_property
     def document(self) -> Document:

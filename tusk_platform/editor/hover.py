@@ -12,7 +12,9 @@ from tusk_platform.editor.names import Declared, definition
 from tusk_platform.editor.places import Path, Place, place_at
 from tusk_platform.errors import Span
 from tusk_platform.generate.reference_values import sentence
-from tusk_platform.plan.nodes import Aggregate, Plan, Session, Sliding, Stream, Tumbling, Widget
+from tusk_platform.plan.learning import Model
+from tusk_platform.plan.nodes import Aggregate, Plan, Query, Stream, Widget
+from tusk_platform.plan.words import aggregate_words, cadence_words, input_words, metric_words
 from tusk_platform.sections.block import example
 from tusk_platform.sections.validate import SECTIONS
 from tusk_platform.tsk.values import dotted
@@ -65,19 +67,31 @@ def _of_key(place: Place, buffer: Buffer) -> Iterator[str]:
 
 
 def _of_name(found: Declared, buffer: Buffer) -> Iterator[str]:
-    plan = buffer.compiled.plan
     of = f" of `{found.owner}`" if found.owner else ""
     yield f"**{found.name}**: {found.kind}{of}"
-    key = dotted(found.path)
-    if found.kind == "stream":
-        yield from (line for s in plan.streams if s.name == found.name for line in _stream(s))
-    elif found.kind == "metric":
-        yield from (_metric(a, found.name) for a in plan.aggregates if a.name == found.owner)
-    else:
-        yield from (_aggregate(a) for a in plan.aggregates if a.origin.key == key or a.name == found.name)
-        widgets = (w for d in plan.dashboards for w in d.widgets if w.origin.key == key)
-        yield from (_widget(w) for w in widgets)
-    yield from _of_plan(found.path, plan)
+    yield from _of_node(found, buffer.compiled.plan)
+    yield from _of_plan(found.path, buffer.compiled.plan)
+
+
+def _of_node(found: Declared, plan: Plan) -> Iterator[str]:
+    """What the plan makes of a thing."""
+    match found.kind:
+        case "stream":
+            yield from (line for s in plan.streams if s.name == found.name for line in _stream(s))
+        case "metric":
+            metrics = (m for a in plan.aggregates if a.name == found.owner for m in a.metrics if m.name == found.name)
+            yield from (f"`{metric_words(m)}`, {m.type}" for m in metrics)
+        case "query":
+            yield from (line for q in plan.queries if q.name == found.name for line in _query(q))
+        case "model":
+            yield from (_model(m) for m in plan.models if m.name == found.name)
+        case "widget":
+            key = dotted(found.path)
+            yield from (_widget(w) for d in plan.dashboards for w in d.widgets if w.origin.key == key)
+        case _:
+            key = dotted(found.path)
+            aggregates = (a for a in plan.aggregates if a.origin.key == key or a.name == found.name)
+            yield from (line for a in aggregates for line in _aggregate(a))
 
 
 def _of_plan(path: Path, plan: Plan) -> Iterator[str]:
@@ -98,35 +112,19 @@ def _stream(s: Stream) -> Iterator[str]:
     yield "columns: " + ", ".join(f"`{c.name}` {c.type}" for c in s.columns)
 
 
-def _aggregate(a: Aggregate) -> str:
-    by = f" by {', '.join(f'`{d}`' for d in a.dimensions)}" if a.dimensions else ""
-    late = f", late events up to {spell(a.allowed_lateness)}" if a.allowed_lateness else ""
-    metrics = ", ".join(f"`{m.name}`" for m in a.metrics)
-    return (
-        f"`{a.table}` reads stream `{a.stream}`: {_window(a)}{by}{late}, refreshed every "
-        f"{spell(a.update_frequency)}\n\nmetrics: `event_count`" + (f", {metrics}" if metrics else "")
-    )
+def _aggregate(a: Aggregate) -> Iterator[str]:
+    yield f"`{a.table}`: {aggregate_words(a)}, refreshed every {spell(a.update_frequency)}"
+    yield "metrics: " + ", ".join(f"`{name}`" for name in ("event_count", *(m.name for m in a.metrics)))
 
 
-def _metric(a: Aggregate, name: str) -> str:
-    found = next((m for m in a.metrics if m.name == name), None)
-    if found is None:
-        return ""
-    of = f" of `{found.column}`" if found.column else ""
-    where = f" where `{found.where}`" if found.where else ""
-    ratio = f": `{found.numerator}` ÷ `{found.denominator or 'all events'}`" if found.function == "ratio" else ""
-    return f"{found.function}{of}{where}{ratio}, {found.type}"
+def _query(q: Query) -> Iterator[str]:
+    yield f"`{q.table}` reads " + ", ".join(f"`{i.table}`" for i in q.inputs)
+    yield "columns: " + ", ".join(f"`{c.name}` {c.type}" for c in q.columns)
+
+
+def _model(m: Model) -> str:
+    return f"`{m.table}`: {m.algorithm} on {input_words(m.learns_from)}, trained {cadence_words(m.retrain)}"
 
 
 def _widget(w: Widget) -> str:
     return f"{w.type} of {w.kind} `{w.source}`" + (f", metric `{w.metric}`" if w.metric else "")
-
-
-def _window(a: Aggregate) -> str:
-    match a.window:
-        case Tumbling(size=size):
-            return f"windows of {spell(size)}"
-        case Sliding(size=size, slide=slide):
-            return f"windows of {spell(size)} every {spell(slide)}"
-        case Session(gap=gap):
-            return f"sessions that end after {spell(gap)} without an event"

@@ -148,6 +148,10 @@ def _of_plan(buffer: Buffer) -> Iterator[Declared]:
         yield Declared(aggregate.name, "aggregate", path, aggregate.origin.span)
         for metric in aggregate.metrics:
             yield Declared(metric.name, "metric", path, aggregate.origin.span, aggregate.name)
+    for query in plan.queries:
+        for column in query.columns:
+            path = tuple(query.origin.key.split("."))
+            yield Declared(column.name, "metric", path, query.origin.span, query.name)
 
 
 def definition(path: Path, text: str, buffer: Buffer) -> Declared | None:

@@ -191,9 +191,8 @@ def _not_yet_closed(buffer: Buffer, offset: int) -> set[int]:
             before.pop()  # what is written just now says nothing of what is closed
         else:
             return set()
-    line = buffer.source.text.count("\n", 0, offset) + 1
-    first = buffer.offset(line, 1)
-    typed = buffer.source.text[first:offset]
+    line, column = buffer.line_and_column(offset)
+    typed = buffer.source.text[offset - column + 1 : offset]
     width = buffer.source.indent(line) if typed.strip() else len(typed) + 3 * typed.count("\t")
     openers = dict(_pairs(tokens))
     late: set[int] = set()

@@ -103,10 +103,8 @@ class TuskServer(LanguageServer):
 
     def position(self, buffer: Buffer, offset: int) -> types.Position:
         """The position of an offset."""
-        before = buffer.source.text[:offset]
-        line = before.count("\n")
-        character = offset - (before.rfind("\n") + 1)
-        return self.codec.position_to_client_units(buffer.lines, types.Position(line, character))
+        line, column = buffer.line_and_column(offset)
+        return self.codec.position_to_client_units(buffer.lines, types.Position(line - 1, column - 1))
 
     def between(self, buffer: Buffer, start: int, end: int) -> types.Range:
         """The range between two offsets."""

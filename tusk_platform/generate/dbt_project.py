@@ -14,6 +14,7 @@ from tusk_platform.generate.model_sql import as_text, in_words, model, readable
 from tusk_platform.generate.query_model import described, query_model
 from tusk_platform.plan.nodes import Aggregate, Dashboard, Plan, Query, Stream
 from tusk_platform.plan.origin import Origin
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.plan.words import metric_words
 from tusk_platform.units import spell
 
@@ -52,7 +53,7 @@ tusk:
       config_options:
         autoinstall_known_extensions: false
         autoload_known_extensions: false
-      plugins:
+{query_threads}      plugins:
         - module: tusk_platform.adapters.dbt_plugin
           alias: lake
           config:
@@ -76,7 +77,7 @@ def files(plan: Plan, *, home: str = "../.tusk") -> dict[str, str]:
     header = _HEADER.format(file=PurePath(plan.file).name)
     texts = {
         "dbt_project.yml": header + _PROJECT + (_QUERIES if plan.queries else ""),
-        "profiles.yml": header + _PROFILES.format(home=home, threads=max(1, min(plan.runtime.parallelism, 4))),
+        "profiles.yml": header + _profiles(plan.runtime, home),
         "lake.json": json.dumps(to_plain(plan), indent=2) + "\n",
     }
     texts |= {f"models/aggregates/{a.name}.sql": model(plan, a) for a in plan.aggregates}
@@ -91,6 +92,12 @@ def files(plan: Plan, *, home: str = "../.tusk") -> dict[str, str]:
         if any(content.values()):
             texts[f"models/aggregates/{name}.yml"] = header + _yaml(content)
     return dict(sorted(texts.items()))
+
+
+def _profiles(runtime: Runtime, home: str) -> str:
+    """Models at once, and threads of one; without a number of these DuckDB takes as many as the machine has cores."""
+    threads = "" if runtime.threads is None else f"        threads: {runtime.threads}\n"
+    return _PROFILES.format(home=home, threads=runtime.readers, query_threads=threads)
 
 
 def sql(plan: Plan, aggregate: Aggregate) -> str:

@@ -16,7 +16,10 @@ _BY_NAME: Final[Mapping[tuple[str, int], str]] = {
     ("UNIX_TIMESTAMP", 1): "cast(epoch(cast(_0 as timestamptz)) as bigint)",
     ("WEEKDAY", 1): "isodow(cast(_0 as date)) - 1",
     # The Sunday that begins the week says year and number.
-    ("YEARWEEK", 1): "cast(strftime(cast(_0 as date) - cast(dayofweek(cast(_0 as date)) as integer), '%Y%U') as bigint)",
+    (
+        "YEARWEEK",
+        1,
+    ): "cast(strftime(cast(_0 as date) - cast(dayofweek(cast(_0 as date)) as integer), '%Y%U') as bigint)",
     ("YEARWEEK", 2): "yearweek(cast(_0 as date))",
     ("FIND_IN_SET", 2): "coalesce(list_position(string_split(_1, ','), _0), 0)",
     ("JSON_UNQUOTE", 1): "json_extract_string(_0, '$')",
@@ -49,7 +52,11 @@ def _changes() -> Mapping[type[exp.Expr], Callable[[Any], exp.Expr]]:
     return {
         exp.Anonymous: _by_name,
         # A minute that has not passed whole does not count.
-        exp.TimestampDiff: lambda n: _made(f"date_sub('{n.args['unit'].name.lower()}', _0, _1)", n.expression, n.this),
+        exp.TimestampDiff: lambda n: _made(
+            f"date_sub('{n.args['unit'].name.lower()}', cast(_0 as timestamptz), cast(_1 as timestamptz))",
+            n.expression,
+            n.this,
+        ),
         exp.DayOfWeek: lambda n: _made("dayofweek(cast(_0 as date)) + 1", n.this),
         exp.Week: _week,
         exp.SubstringIndex: _substring_index,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tusk_platform.generate.model_sql import as_text
 from tusk_platform.plan.nodes import Plan, Query
+from tusk_platform.plan.words import query_words
 from tusk_platform.sections.query_now import is_now
 from tusk_platform.units import spell
 
@@ -14,7 +15,7 @@ _MARK: Final = "__macro_{}__"
 
 
 def query_model(plan: Plan, query: Query) -> str:
-    """Text of ``models/queries/<name>.sql``: the query over rows as of one commit, with the present as the plugin sets it."""
+    """Text of ``models/queries/<name>.sql``: the query over rows as of one commit, the present as the plugin sets it."""
     import sqlglot  # noqa: PLC0415 - a third of a second, and most configs hold no query
     from sqlglot import exp  # noqa: PLC0415 - as above
 
@@ -35,9 +36,8 @@ def query_model(plan: Plan, query: Query) -> str:
 
 def in_words(plan: Plan, query: Query) -> str:
     """One line that says what the query is."""
-    over = ", ".join(i.table for i in query.inputs)
     moved = " or time has passed" if query.uses_now and not is_replay(plan, query) else ""
-    return f"Query over {over}, at most every {spell(query.update_frequency)} when they have changed{moved}."
+    return f"Query, {query_words(query)}; at most every {spell(query.update_frequency)} when they have changed{moved}."
 
 
 def is_replay(plan: Plan, query: Query) -> bool:

@@ -75,7 +75,9 @@ def _name_outputs(select: exp.Select, number: int, draft: QueryDraft, names: Que
             continue
         for starred in names.stars.get((number, index), ()):
             name = EVENT_TIME if starred.meaning.kind == "time" else starred.meaning.name
-            column = exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(starred.alias, quoted=True))
+            column = exp.column(
+                exp.to_identifier(name, quoted=True), table=exp.to_identifier(starred.alias, quoted=True)
+            )
             items.append(exp.alias_(column, starred.name, quoted=True))
     select.set("expressions", items)
 

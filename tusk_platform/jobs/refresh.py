@@ -1,4 +1,4 @@
-"""Bring the aggregates and queries of a stream up to date with raw, each at its own pace, in few calls of the engine."""
+"""Bring aggregates and queries of a stream up to date with raw, each at its own pace, in few calls of the engine."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def refresh(
     last: dict[str, RefreshResult] = {}
     tried: dict[str, int] = {}
     refreshes = rows = 0
-    pace = {n.name: n.update_frequency for n in (*plan.aggregates_of(stream.name), *plan.queries_of(stream.name))}
+    pace = {a.name: a.update_frequency for a in plan.aggregates_of(stream.name)}
+    pace |= {q.name: q.update_frequency for q in plan.queries_of(stream.name)}
     while True:
         idle = True
         for times in (due_times, due_queries):

@@ -18,6 +18,9 @@ def dashboard_values(plan: Plan, dashboard: Dashboard, lake: Lake, *, clock: Cal
 def _standing(plan: Plan, widget: Widget, lake: Lake, now: int) -> str:
     if widget.kind == "alerts":
         return "no alerts yet"
+    if widget.kind == "query":
+        sql = f'select count(*) as rows from query."{widget.source}"'  # noqa: S608 - a name of the plan
+        return f"{query(lake, plan, sql).to_pylist()[0]['rows']} rows"
     schema, time = ("agg", "window_start") if widget.kind == "aggregate" else ("clean", "_event_time")
     sql = f"""
         select count(*) as rows, strftime(max({time}), '%Y-%m-%d %H:%M:%S') as newest

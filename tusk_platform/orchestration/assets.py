@@ -10,11 +10,12 @@ from typing import Any
 import dagster as dg
 
 from tusk_platform.core import transactions
-from tusk_platform.errors import Held, TuskError
+from tusk_platform.errors import Held
 from tusk_platform.jobs.news import last_batch
 from tusk_platform.jobs.show import dashboard_values
 from tusk_platform.orchestration.checks import stream_check_results, stream_check_specs
 from tusk_platform.orchestration.open import platform_at
+from tusk_platform.orchestration.retries import plainly
 from tusk_platform.orchestration.specs import aggregate_spec, clean_spec, dashboard_spec, query_spec, raw_spec
 from tusk_platform.plan.nodes import Aggregate, Dashboard, Plan, Query, Stream
 from tusk_platform.runtime.duties import ingest_stream, refresh_aggregates, within
@@ -27,11 +28,11 @@ _RUN_SECONDS = 600
 def plan_assets(plan: Plan, config: Path) -> list[dg.AssetsDefinition]:
     """One asset for every stream (raw and clean), aggregate, query and dashboard."""
     return [
-        *(_raw_asset(s, config) for s in plan.streams),
-        *(_clean_asset(s, config) for s in plan.streams),
+        *(_raw_asset(plan, s, config) for s in plan.streams),
+        *(_clean_asset(plan, s, config) for s in plan.streams),
         *(_aggregate_asset(plan, a, config) for a in plan.aggregates),
         *(_query_asset(plan, q, config) for q in plan.queries),
-        *(_dashboard_asset(d, config) for d in plan.dashboards),
+        *(_dashboard_asset(plan, d, config) for d in plan.dashboards),
     ]
 
 
@@ -39,17 +40,15 @@ def _named(prefix: str, name: str) -> str:
     return f"{prefix}_{name}".replace(".", "_").replace("-", "_")
 
 
-def _raw_asset(stream: Stream, config: Path) -> dg.AssetsDefinition:
+def _raw_asset(plan: Plan, stream: Stream, config: Path) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=_named("raw", stream.name),
         specs=[raw_spec(stream)],
         check_specs=stream_check_specs(stream),
-        retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL),
     )
     def ingest_now(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        with _plainly():
+        with plainly(context, plan.fault_tolerance):
             platform = platform_at(config)
-        with _plainly():
             try:
                 report = ingest_stream(
                     platform, stream, within(platform, _RUN_SECONDS, once=True), command=_who(context)
@@ -65,21 +64,21 @@ def _raw_asset(stream: Stream, config: Path) -> dg.AssetsDefinition:
                 # The sensor is at it: what is there is being read this moment.
                 context.log.info(str(e))
                 metadata = {"rows": 0, "note": str(e)}
-        metadata["through_batch"] = last_batch(platform.lake, stream)
+            metadata["through_batch"] = last_batch(platform.lake, stream)
+            checks = list(stream_check_results(platform, stream))
         yield dg.MaterializeResult(metadata=metadata)
-        yield from stream_check_results(platform, stream)
+        yield from checks
 
     return ingest_now
 
 
-def _clean_asset(stream: Stream, config: Path) -> dg.AssetsDefinition:
+def _clean_asset(plan: Plan, stream: Stream, config: Path) -> dg.AssetsDefinition:
     @dg.multi_asset(name=_named("clean", stream.name), specs=[clean_spec(stream)])
-    def count_clean() -> dg.MaterializeResult[Any]:
-        with _plainly():
-            platform = platform_at(config)
+    def count_clean(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         sql = f"""select (select count(*) from clean."{stream.name}") as rows,
                          (select count(*) from raw."{stream.name}" where _status = 'ok') as ok"""  # noqa: S608 - a name of the plan
-        with _plainly():
+        with plainly(context, plan.fault_tolerance):
+            platform = platform_at(config)
             row = query(platform.lake, platform.plan, sql).to_pylist()[0]
         return dg.MaterializeResult(metadata={"dagster/row_count": row["rows"], "repeated": row["ok"] - row["rows"]})
 
@@ -90,15 +89,12 @@ def _aggregate_asset(plan: Plan, aggregate: Aggregate, config: Path) -> dg.Asset
     @dg.multi_asset(
         name=_named("agg", aggregate.name),
         specs=[aggregate_spec(plan, aggregate)],
-        retry_policy=dg.RetryPolicy(max_retries=3, delay=5),
     )
     def refresh_now(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        with _plainly():
+        with plainly(context, plan.fault_tolerance):
             platform = platform_at(config)
-        with _plainly():
-            results = refresh_aggregates(platform, [aggregate.name], command=_who(context))
-        [result] = results
-        held = platform.lake.open(aggregate.table).transaction(transactions.refreshed(aggregate.name))
+            [result] = refresh_aggregates(platform, [aggregate.name], command=_who(context))
+            held = platform.lake.open(aggregate.table).transaction(transactions.refreshed(aggregate.name))
         return dg.MaterializeResult(
             metadata={"rows": result.rows, "seconds": result.seconds, "through_batch": held or 0},
         )
@@ -110,10 +106,9 @@ def _query_asset(plan: Plan, asked: Query, config: Path) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=_named("query", asked.name),
         specs=[query_spec(plan, asked)],
-        retry_policy=dg.RetryPolicy(max_retries=3, delay=5),
     )
     def ask_now(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        with _plainly():
+        with plainly(context, plan.fault_tolerance):
             platform = platform_at(config)
             [result] = refresh_aggregates(platform, [asked.name], command=_who(context))
         return dg.MaterializeResult(metadata={"dagster/row_count": result.rows, "seconds": result.seconds})
@@ -121,12 +116,11 @@ def _query_asset(plan: Plan, asked: Query, config: Path) -> dg.AssetsDefinition:
     return ask_now
 
 
-def _dashboard_asset(dashboard: Dashboard, config: Path) -> dg.AssetsDefinition:
+def _dashboard_asset(plan: Plan, dashboard: Dashboard, config: Path) -> dg.AssetsDefinition:
     @dg.multi_asset(name=_named("dashboard", dashboard.name), specs=[dashboard_spec(dashboard)])
-    def look() -> dg.MaterializeResult[Any]:
-        with _plainly():
+    def look(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        with plainly(context, plan.fault_tolerance):
             platform = platform_at(config)
-        with _plainly():
             values = dashboard_values(platform.plan, dashboard, platform.lake, clock=platform.clock)
         return dg.MaterializeResult(metadata=dict(values))
 
@@ -135,14 +129,3 @@ def _dashboard_asset(dashboard: Dashboard, config: Path) -> dg.AssetsDefinition:
 
 def _who(context: dg.AssetExecutionContext) -> str:
     return f"Dagster run {context.run.run_id[:8]}"
-
-
-class _plainly:  # noqa: N801 - reads as a word at its use
-    """Turns an error of ours into a failure without a traceback of ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, TuskError):
-            raise dg.Failure(str(error)) from None

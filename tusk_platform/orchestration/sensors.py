@@ -32,7 +32,11 @@ def plan_sensors(plan: Plan, config: Path) -> list[dg.SensorDefinition]:
     """For every stream an ingest and a refresh sensor, one for checks, one for maintenance."""
     return [
         *(_ingest_sensor(s, config) for s in plan.streams),
-        *(_refresh_sensor(plan, s, config) for s in plan.streams if plan.aggregates_of(s.name) or plan.queries_of(s.name)),
+        *(
+            _refresh_sensor(plan, s, config)
+            for s in plan.streams
+            if plan.aggregates_of(s.name) or plan.queries_of(s.name)
+        ),
         _check_sensor(config),
         _maintain_sensor(config),
     ]
@@ -107,7 +111,8 @@ def _refresh_sensor(plan: Plan, stream: Stream, config: Path) -> dg.SensorDefini
                 events.append(dg.AssetMaterialization(key_of(query.table), metadata={"dagster/row_count": asked.rows}))
         return events
 
-    names = ", ".join(n.name for n in (*plan.aggregates_of(stream.name), *plan.queries_of(stream.name)))
+    tables = [a.table for a in plan.aggregates_of(stream.name)] + [q.table for q in plan.queries_of(stream.name)]
+    names = ", ".join(tables)
     return _sensor(f"refresh_{stream.name}", f"Refreshes what is due of {names}.", _tick(config, work, report))
 
 

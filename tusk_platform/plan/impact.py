@@ -41,7 +41,8 @@ class Facts:
     """What the lake says of one table.
 
     ``current``: an aggregate's rows are those of its definition now; or they are, ``under`` another name.
-    ``whole_from``: windows that start before it, the ``older`` ones, cannot be computed again, None where all can.
+    ``whole_from``: windows that start before it, of which some may be there (``older``), cannot be computed again, None
+    where all can.
     ``read``: somebody's events were read, so that positions matter. ``retyped``: columns stored in another type.
     """
 
@@ -219,12 +220,13 @@ class _Part:
 def _rebuilt(table: str, there: Facts, parts: Sequence[_Part], *, unknown: bool, rows: int | None) -> Effect:
     why = tuple(p.words for p in parts) or ("it was computed by another definition",)
     if not there.older.windows:
-        return Effect("rebuilt", table, why, raw_rows=rows, stored=there)
+        return Effect("rebuilt", table, why, since=there.whole_from, raw_rows=rows, stored=there)
     whole = unknown or any(p.windows for p in parts)
     losses = [EVERY_WINDOW] if whole else [p.lost for p in parts if p.lost]
     notes = () if whole else tuple(p.note for p in parts if p.note)
     if not whole:
-        notes = (f"{there.older.windows} older windows stay: raw no longer holds their events", *notes)
+        count = "1 older window stays" if there.older.windows == 1 else f"{there.older.windows} older windows stay"
+        notes = (f"{count}: raw no longer holds all their events", *notes)
     return Effect(
         "rebuilt", table, why, since=there.whole_from, raw_rows=rows, stored=there,
         lost=tuple(Loss(what, there.older) for what in losses), notes=notes,

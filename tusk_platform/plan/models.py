@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from tusk_platform.errors import nearest
 from tusk_platform.plan.columns import StreamColumns
@@ -12,7 +12,7 @@ from tusk_platform.plan.drafts import ModelDraft
 from tusk_platform.plan.features import feature, session_gap
 from tusk_platform.plan.learning import Cadence, Feature, LearningInput, Model
 from tusk_platform.plan.metrics import literal, quoted
-from tusk_platform.plan.names import most_shared, tokens
+from tusk_platform.plan.names import most_shared, plural, singular, tokens
 from tusk_platform.plan.nodes import Assumption
 from tusk_platform.plan.resolution import Resolution
 from tusk_platform.plan.rules import Rule, Tie, decide
@@ -29,44 +29,60 @@ _PREDICTION_WINDOWS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class WhichInput:
-    """A model, and what it might learn from: metrics by aggregate, queries, the stream that has the event types."""
+    """A model, and what it might learn from: metrics by aggregate, names of the rest.
+
+    ``typed_stream`` is the stream that has the event types.
+    """
 
     model: ModelDraft
     aggregates: Mapping[str, tuple[str, ...]]
-    queries: tuple[str, ...]
-    typed_stream: str | None
+    queries: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    event_types: tuple[str, ...] = ()
+    typed_stream: str | None = None
 
 
-Found = tuple[str, str]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a model learns from: an aggregate, a query, a stream, or the events of one type, by its name."""
+
+    kind: Literal["agg", "query", "stream", "events"]
+    name: str
 
 
 def _said(q: WhichInput) -> Found | None:
-    source = q.model.source
-    if source is None:
+    name = q.model.source
+    if name is None:
         return None
-    return ("query" if source in q.queries and source not in q.aggregates else "agg"), source
+    if name in q.aggregates:
+        return Found("agg", name)
+    if name in q.queries:
+        return Found("query", name)
+    if name in q.streams:
+        return Found("stream", name)
+    return Found("events", singular(name)) if singular(name) in q.event_types else Found("agg", name)
 
 
 def _purchases(q: WhichInput) -> Found | None:
     named = "demand" in tokens(q.model.name) and q.model.algorithm != "random_forest"
-    return ("purchases", q.typed_stream) if named and q.typed_stream else None
+    return Found("events", "purchase") if named and q.typed_stream else None
 
 
 def _revenue(q: WhichInput) -> Found | None:
     if "revenue" not in tokens(q.model.name) or q.model.algorithm == "random_forest":
         return None
-    return next((("agg", name) for name, metrics in q.aggregates.items() if "revenue" in metrics), None)
+    return next((Found("agg", name) for name, metrics in q.aggregates.items() if "revenue" in metrics), None)
 
 
 def _keys(q: WhichInput) -> Found | None:
-    return ("keys", q.typed_stream) if q.model.algorithm == "random_forest" and q.typed_stream else None
+    return Found("stream", q.typed_stream) if q.model.algorithm == "random_forest" and q.typed_stream else None
 
 
 def _sharing(q: WhichInput) -> Found | Tie | None:
     found = most_shared(q.model.name, q.aggregates)
     if len(found) > 1:
         return Tie(found)
-    return ("agg", found[0]) if found else None
+    return Found("agg", found[0]) if found else None
 
 
 WHICH_INPUT: Final[tuple[Rule[WhichInput], ...]] = (
@@ -80,12 +96,15 @@ WHICH_INPUT: Final[tuple[Rule[WhichInput], ...]] = (
 
 def find_inputs(r: Resolution) -> None:
     """Pass: decide what each model learns from, and give streams the columns that takes."""
+    typed = r.event_type_stream()
     for draft in r.draft.every("models"):
         question = WhichInput(
             draft,
             {a.name: tuple(m.name for m in r.metrics.get(a.name, ())) for a in r.aggregates},
             tuple(q.name for q in r.draft.every("queries")),
-            r.event_type_stream(),
+            tuple(s.name for s in r.streams),
+            tuple({e.name: e for e in r.event_types}),
+            typed if typed in r.columns else None,  # one that is not there is complained about elsewhere
         )
         decision = decide(WHICH_INPUT, question)
         if decision is None:
@@ -101,28 +120,31 @@ def find_inputs(r: Resolution) -> None:
                 continue
             r.models.append(model)
             if not decision.explicit:
+                named = decision.answer.name
+                said = plural(named) if decision.answer.kind == "events" else named
                 r.assumptions.append(Assumption(draft.origin.key, decision.rule,
-                                                f"`{draft.name}` learns from {input_words(model.learns_from)}",
+                                                f"`{draft.name}` learns from `{said}`: {input_words(model.learns_from)}",
                                                 f"{draft.origin.key}.source"))  # fmt: skip
 
 
 def _model(draft: ModelDraft, found: Found, q: WhichInput, r: Resolution) -> Model | None:
-    kind, name = found
-    if kind in {"agg", "query"} and name not in {*q.aggregates, *q.queries}:
-        known = [*q.aggregates, *q.queries]
+    kind, name = found.kind, found.name
+    if kind == "agg" and name not in q.aggregates:
+        known = [*q.aggregates, *q.queries, *q.streams, *map(plural, q.event_types)]
         r.refuse(draft.origin, f"`{draft.name}` learns from unknown `{name}`", nearest(name, known), "source")
         return None
     if draft.algorithm == "random_forest":
-        learns = _histories(draft, kind, name, r)
-    elif kind == "purchases":
-        learns = _counted(draft, r.columns[name])
+        learns = _histories(draft, found, r)
+    elif kind in {"stream", "events"}:
+        stream = name if kind == "stream" else q.typed_stream or ""
+        learns = _counted(draft, r.columns[stream], name if kind == "events" else None)
     else:
         learns = _metric(draft, kind, name, q.aggregates.get(name, ()), r)
     if learns is None:
         return None
     retrain, update = draft.retrain or draft.update, draft.update or draft.retrain
     if retrain is None:
-        r.assumptions.append(Assumption(draft.origin.key, "no frequency is said", f"`{draft.name}` is trained weekly",
+        r.assumptions.append(Assumption(draft.origin.key, "no frequency is said", f"`{draft.name}` is trained `weekly`",
                                         f"{draft.origin.key}.retrain_frequency"))  # fmt: skip
     return Model(
         name=draft.name,
@@ -140,12 +162,10 @@ def _model(draft: ModelDraft, found: Found, q: WhichInput, r: Resolution) -> Mod
     )
 
 
-def _counted(draft: ModelDraft, columns: StreamColumns) -> LearningInput | None:
-    """Purchases a step, in total and by category where events have one."""
-    event_type = columns.role("event_type")
-    if event_type is None:
-        return None
-    where = f"{quoted(event_type)} = {literal('purchase')}"
+def _counted(draft: ModelDraft, columns: StreamColumns, event_type: str | None) -> LearningInput:
+    """Events a step, in total and by category where they have one."""
+    column = columns.role("event_type") if event_type else None
+    where = f"{quoted(column)} = {literal(event_type)}" if column and event_type else None
     by = ("category",) if columns.has("category") else ()
     return _forecast(draft, LearningInput(f"clean.{columns.draft.name}", "count", where, by))
 
@@ -170,12 +190,12 @@ def _forecast(draft: ModelDraft, learns: LearningInput) -> LearningInput:
     return replace(learns, step=step, history=steps * step)
 
 
-def _histories(draft: ModelDraft, kind: str, name: str, r: Resolution) -> LearningInput | None:
-    if kind == "query":
-        r.refuse(draft.origin, f"`{draft.name}` needs the events of each key, and query `{name}` has none",
-                 "name an aggregate of the stream, or leave `source` out", "source")  # fmt: skip
+def _histories(draft: ModelDraft, found: Found, r: Resolution) -> LearningInput | None:
+    stream = r.reads[found.name] if found.kind == "agg" else found.name
+    if found.kind in {"query", "events"}:
+        r.refuse(draft.origin, f"`{draft.name}` needs all events of each key, and `{found.name}` has not",
+                 "name a stream or one of its aggregates", "source")  # fmt: skip
         return None
-    stream = r.reads[name] if kind == "agg" else name
     columns = r.columns[stream]
     entity = columns.role("key")
     if entity is None:
@@ -183,10 +203,10 @@ def _histories(draft: ModelDraft, kind: str, name: str, r: Resolution) -> Learni
                  'name it in the stream: `key = "..."`')  # fmt: skip
         return None
     for name_of_feature in draft.features:
-        found = feature(name_of_feature, columns, draft.prediction_window or 0, session_gap(r))
-        if isinstance(found, Feature):
-            r.features[found.name] = found
+        known = feature(name_of_feature, columns, draft.prediction_window or 0, session_gap(r))
+        if isinstance(known, Feature):
+            r.features[known.name] = known
         else:
-            r.refuse(draft.origin, f"`{draft.name}` does not know a feature `{name_of_feature}`", found, "features")
+            r.refuse(draft.origin, f"`{draft.name}` does not know a feature `{name_of_feature}`", known, "features")
     history = _PREDICTION_WINDOWS * (draft.prediction_window or 0)
     return LearningInput(f"clean.{stream}", entity=entity, history=history)

@@ -40,6 +40,14 @@ def _start_columns(r: Resolution) -> None:
     r.windows = {w.name: w for w in r.draft.every("windows")}
 
 
+def _check_event_type_streams(r: Resolution) -> None:
+    for name in r.draft.every("event_type_streams"):
+        if name not in r.columns:
+            key = "event_driven_analytics"
+            origin = Origin(key, r.draft.spans(f"{key}.streams"))
+            r.refuse(origin, f"event types of unknown stream `{name}`", nearest(name, r.columns), "streams")
+
+
 def _choose_streams(r: Resolution) -> None:
     for a in r.draft.every("aggregates"):
         if a.first_event_stream and not r.streams:
@@ -53,6 +61,8 @@ def _choose_streams(r: Resolution) -> None:
         elif isinstance(decision.answer, Tie):
             r.refuse(a.origin, f"`{a.name}` could read several streams: {_listed(decision.answer.candidates)}",
                      f'say which: `stream = "{decision.answer.candidates[0]}"`')  # fmt: skip
+        elif decision.answer not in r.columns and a.event_type:
+            continue  # refused where the streams of all types are named
         elif decision.answer not in r.columns:
             r.refuse(
                 a.origin,
@@ -78,8 +88,7 @@ def _says_stream(a: AggregateDraft) -> str:
 def _gather_columns(r: Resolution) -> None:
     for columns in r.columns.values():
         columns.role("event_time")
-    typed_stream = r.event_type_stream()
-    if typed_stream in r.columns and r.event_types:
+    for typed_stream in r.typed_streams if r.event_types else ():
         columns = r.columns[typed_stream]
         columns.role("event_type")
         for event_type in r.event_types:
@@ -164,6 +173,7 @@ def _settle_roles(r: Resolution) -> None:
 PASSES: Final[tuple[Callable[[Resolution], None], ...]] = (
     _unique_names,
     _start_columns,
+    _check_event_type_streams,
     _choose_streams,
     _gather_columns,
     read_queries,

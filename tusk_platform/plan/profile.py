@@ -63,6 +63,16 @@ class Runtime:
     cache: Cache = Cache()
     memory: Memory = Memory()
 
+    @property
+    def readers(self) -> int:
+        """Aggregates that are computed, and partitions that are read, at once."""
+        return self.parallelism if self.parallel else 1
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of a query; None: the engine decides, by the machine's cores."""
+        return self.workers if self.parallel else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Scaling:

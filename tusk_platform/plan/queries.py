@@ -22,11 +22,13 @@ _PERCENTILES: Final = ("p50", "p95", "p99")
 
 
 def read_queries(r: Resolution) -> None:
-    """The pass that finds what queries name, before metrics are, so that streams have the columns of queries by then."""
+    """The pass that finds what queries name, before metrics do, so that streams have the columns of queries then."""
     drafts: dict[str, QueryDraft] = {q.name: q for q in r.draft.every("queries")}
     for draft in drafts.values():
         if any(draft.name == other.name for kind in ("streams", "aggregates") for other in r.draft.every(kind)):
-            r.refuse(draft.origin, f"`{draft.name}` is the name of a stream or an aggregate too", "give one another name")
+            r.refuse(
+                draft.origin, f"`{draft.name}` is the name of a stream or an aggregate too", "give one another name"
+            )
     tables = {name: _tables(r, draft) for name, draft in drafts.items()}
     needs = {name: _needed(found) for name, found in tables.items()}
     order, circles = in_order(needs)
@@ -134,7 +136,9 @@ def _inputs(reading: QueryReading) -> tuple[QueryInput, ...]:
             if table is not None:
                 bound = _bound(reading, (number, index)) if table.kind == "stream" else None
                 backs.setdefault(table.table, []).append(bound)
-    return tuple(QueryInput(t, None if None in found else max(b for b in found if b is not None)) for t, found in backs.items())
+    return tuple(
+        QueryInput(t, None if None in found else max(b for b in found if b is not None)) for t, found in backs.items()
+    )
 
 
 def _bound(reading: QueryReading, place: tuple[int, int]) -> int | None:
@@ -198,8 +202,8 @@ def _stars(plan: Plan, reading: QueryReading, made: dict[str, Query]) -> dict[tu
         for index, output in enumerate(select.outputs):
             if output.star:
                 found[number, index] = tuple(
-                    Starred(written.alias, meaning, name)
-                    for place, written in reading.starred(number, output.table)
+                    Starred(select.tables[place[1]].alias, meaning, name)
+                    for place in reading.starred(number, output.table)
                     for name, meaning in _all_of(plan, reading, place, made, found)
                 )
     return found
@@ -222,7 +226,7 @@ def _all_of(
         time = columns.roles.get("event_time")
         return [(n, Meaning("time") if n == time else Meaning("column", n)) for n in columns.names]
     elif table.kind == "query":
-        names = [c.name for c in made[table.name].columns]
+        names = [c.name for c in made[table.name].columns] if table.name in made else []
     else:
         aggregate = plan.aggregate(table.name)
         names = ["window_start", "window_end", *aggregate.dimensions, "event_count"]
@@ -238,9 +242,7 @@ def _names(reading: QueryReading, number: int, stars: dict[tuple[int, int], tupl
     return names
 
 
-def _result(
-    reading: QueryReading, stars: dict[tuple[int, int], tuple[Starred, ...]], r: Resolution
-) -> tuple[str, ...]:
+def _result(reading: QueryReading, stars: dict[tuple[int, int], tuple[Starred, ...]], r: Resolution) -> tuple[str, ...]:
     """Names of the result's columns; two of one name are refused, for a table has each once."""
     draft = reading.draft
     names = _names(reading, draft.result, stars)

@@ -10,7 +10,7 @@ from tusk_platform.errors import Problem, Span, nearest
 from tusk_platform.plan.columns import StreamColumns
 from tusk_platform.plan.metrics import is_duration
 from tusk_platform.plan.names import normal
-from tusk_platform.plan.query_drafts import ColumnUse, Meaning, QueryColumn, QueryDraft, QuerySelect, QueryTable, Table
+from tusk_platform.plan.query_drafts import ColumnUse, Meaning, QueryColumn, QueryDraft, QuerySelect, Table
 from tusk_platform.plan.rules import ROLE_NAMES, is_money
 
 # Columns of every stream's clean rows beside its own.
@@ -77,7 +77,7 @@ class QueryReading:
                 if add and output.column in self.places and use != "any":
                     self.find(self.places[output.column], self.draft.columns[output.column].name, use, add=True)
                 return Meaning("column", output.name)
-        for place in self._starred(number):
+        for place in self.starred(number):
             if (found := self.find(place, name, use, add=add)) is not None:
                 return Meaning("column", self._shown(place, found) or name)
         return None
@@ -86,13 +86,13 @@ class QueryReading:
         """Whether a table gains the columns that are asked of it: a stream of free events without a schema."""
         table, known = self.draft.selects[place[0]].tables[place[1]], self.tables[place[0]][place[1]]
         if table.select is not None:
-            return any(self.is_open(p) for p in self._starred(table.select))
+            return any(self.is_open(p) for p in self.starred(table.select))
         if known is None or known.kind == "aggregate":
             return False
         if known.kind == "stream":
             return not _closed(self.streams[known.name])
         other = self.others.get(known.name)
-        return other is not None and any(other.is_open(p) for p in other._starred(other.draft.result))
+        return other is not None and any(other.is_open(p) for p in other.starred(other.draft.result))
 
     def names(self, place: Place) -> tuple[str, ...]:
         """The columns that a table has as far as they are known."""
@@ -113,16 +113,13 @@ class QueryReading:
         found: list[str] = []
         for output in self.draft.selects[number].outputs:
             if output.star:
-                found += [n for place in self._starred(number, output.table) for n in self.names(place)]
+                found += [n for place in self.starred(number, output.table) for n in self.names(place)]
             else:
                 found.append(output.name)
         return tuple(found)
 
-    def starred(self, number: int, table: str) -> list[tuple[Place, QueryTable]]:
-        """The tables whose columns a star stands for."""
-        return [(p, self.draft.selects[p[0]].tables[p[1]]) for p in self._starred(number, table)]
-
-    def _starred(self, number: int, table: str | None = None) -> list[Place]:
+    def starred(self, number: int, table: str | None = None) -> list[Place]:
+        """The tables whose columns a star stands for: of the table that it names, or else every star of the SELECT."""
         select = self.draft.selects[number]
         stars = [o.table for o in select.outputs if o.star] if table is None else [table]
         return [
@@ -152,8 +149,10 @@ class QueryReading:
             select = self.draft.selects[select].outer
         own = self.draft.selects[column.select]
         known = [n for i in range(len(own.tables)) for n in self.names((column.select, i))]
-        known += [o.name for o in own.outputs if not o.star]
-        return self._refuse(column.span, f"there is no column `{column.name}`{self._of(own)}", nearest(column.name, known))
+        known += [o.name for o in own.outputs if not o.star and not _same(o.name, column.name)]
+        return self._refuse(
+            column.span, f"there is no column `{column.name}`{self._of(own)}", nearest(column.name, known)
+        )
 
     def _qualified(self, number: int, column: QueryColumn) -> Meaning:
         select: int | None = column.select
@@ -168,9 +167,7 @@ class QueryReading:
                     return self._taken(number, place, column, found)
             select = self.draft.selects[select].outer
         aliases = [t.alias for t in self.draft.selects[column.select].tables]
-        return self._refuse(
-            column.span, f"`{column.table}` is no table of this SELECT", nearest(column.table, aliases)
-        )
+        return self._refuse(column.span, f"`{column.table}` is no table of this SELECT", nearest(column.table, aliases))
 
     def _as_output(self, column: QueryColumn) -> Meaning | None:
         """The output of the same SELECT that a bare name means; None where it is a column of a table."""
@@ -252,7 +249,8 @@ class QueryReading:
     # -- Mistakes ------------------------------------------------------------------------------------------------------
 
     def _refuse(self, span: Span, message: str, hint: str = "") -> Meaning:
-        self.problems.append(Problem(span, self.draft.origin.key, message, hint))
+        if all(p.message != message for p in self.problems):
+            self.problems.append(Problem(span, self.draft.origin.key, message, hint))
         return _KEPT
 
     def _of(self, select: QuerySelect) -> str:

@@ -120,7 +120,7 @@ def _stream(
         retention=s.lake_retention,
         poll_interval=s.poll_interval,
         arrival_time=s.facts.arrival_time,
-        event_types=tuple(e.name for e in r.event_types) if s.name == r.event_type_stream() else (),
+        event_types=tuple(e.name for e in r.event_types) if s.name in r.typed_streams else (),
     )
 
 

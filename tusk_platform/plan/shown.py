@@ -15,13 +15,14 @@ from tusk_platform.plan.nodes import (
     Inactive,
     Metric,
     Plan,
+    Query,
     Stream,
     Widget,
     WidgetType,
 )
 from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.resolution import Resolution
-from tusk_platform.plan.rules import WHICH_SHOWN, Tie, WhichShown, decide
+from tusk_platform.plan.rules import WHICH_SHOWN, Tie, WhichShown, decide, is_money
 from tusk_platform.units import DAY, HOUR
 
 # What `cpu` and the like mean as series of the metrics stream, and how they are shown.
@@ -81,6 +82,8 @@ def _widget(plan: Plan, draft: WidgetDraft, r: Resolution) -> Widget | None:
         return _finish(draft, _of_aggregate(draft.name, draft.type, aggregate, metric, draft.origin))
     if draft.source in plan.stream_names:
         return _finish(draft, _of_stream(draft.name, draft.type, plan.stream(draft.source), draft.metric, draft.origin))
+    if draft.source in {q.name for q in plan.queries}:
+        return _of_query(plan.query(draft.source), draft, r)
     if draft.source in _declared(r):
         # It is refused, or named as not active, where it is declared.
         r.inactive.append(Inactive(draft.origin.key, f"`{draft.source}` is not active"))
@@ -92,7 +95,7 @@ def _widget(plan: Plan, draft: WidgetDraft, r: Resolution) -> Widget | None:
 
 
 def _declared(r: Resolution) -> tuple[str, ...]:
-    return tuple(n.name for kind in ("aggregates", "streams", "event_types") for n in r.draft.every(kind))
+    return tuple(n.name for kind in ("aggregates", "streams", "queries", "event_types") for n in r.draft.every(kind))
 
 
 def _finish(draft: WidgetDraft, w: Widget) -> Widget:
@@ -142,6 +145,21 @@ def _of_stream(name: str, kind: WidgetType, stream: Stream, metric: str | None, 
     return Widget(
         name, kind, "stream", stream.name, origin, metric=chosen, format=shown, time_range=HOUR, choices=metrics
     )
+
+
+def _of_query(query: Query, draft: WidgetDraft, r: Resolution) -> Widget | None:
+    names = tuple(c.name for c in query.columns)
+    if draft.metric is not None and draft.metric not in names:
+        unknown = f"query `{query.name}` has no column `{draft.metric}`"
+        r.refuse(draft.origin, unknown, nearest(draft.metric, names), "metric")
+        return None
+    # The number that a query is about usually comes last.
+    metric = draft.metric or (names[-1] if names and draft.type != "table" else None)
+    shown: Format = "number"
+    if metric is not None:
+        shown = "currency" if is_money(metric) else "duration" if is_duration(metric) else "number"
+    found = Widget(draft.name, draft.type, "query", query.name, draft.origin, metric=metric, format=shown)
+    return _finish(draft, found)
 
 
 def _shown(plan: Plan, name: str, origin: Origin, widgets: dict[str, Widget], r: Resolution) -> Widget | None:

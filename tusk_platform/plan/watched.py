@@ -89,7 +89,7 @@ def _rules(w: WatchDraft, aggregate: Aggregate, shown: list[Widget], r: Resoluti
             limit = _SILENT_WINDOWS * aggregate.window.size
             r.assumptions.append(Assumption(
                 w.origin.key, "no threshold is said of any of its metrics",
-                f"no event for {spell(limit)} in `{name}` is an alert", f"{w.origin.key}.alerting_rules.thresholds",
+                f"no event for {spell(limit)} in `{name}` is an alert", "",
             ))  # fmt: skip
             yield AlertRule(f"{name}.silence", "silence", table, _switch(w, "threshold"), limit=limit)
     if w.freshness:
@@ -97,7 +97,7 @@ def _rules(w: WatchDraft, aggregate: Aggregate, shown: list[Widget], r: Resoluti
         if w.limit is None:
             r.assumptions.append(Assumption(
                 w.origin.key, "window, lateness and update frequency together",
-                f"`{name}` is late from {spell(limit)} after the start of its newest window", f"{w.origin.key}.sla",
+                f"`{name}` is late `{spell(limit)}` after the start of its newest window", f"{w.origin.key}.sla",
             ))  # fmt: skip
         yield AlertRule(f"{name}.freshness", "freshness", table, _switch(w, "freshness"), limit=limit)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from tusk_platform.plan.learning import Cadence, LearningInput
-from tusk_platform.plan.nodes import Aggregate, Metric, Session, Sliding, Tumbling, Window
+from tusk_platform.plan.nodes import Aggregate, Metric, Query, QueryInput, Session, Sliding, Tumbling, Window
 from tusk_platform.plan.watching import AlertRule
 from tusk_platform.units import spell
 
@@ -68,6 +68,17 @@ def aggregate_words(aggregate: Aggregate) -> str:
     by = f" by {', '.join(aggregate.dimensions)}" if aggregate.dimensions else ""
     late = f", waits {spell(aggregate.allowed_lateness)} for late events" if aggregate.allowed_lateness else ""
     return f"{window_words(aggregate.window)} over {aggregate.stream}{by}{late}"
+
+
+def query_words(query: Query) -> str:
+    """The tables that a query reads and how far back."""
+    return f"reads {', '.join(map(_input_words, query.inputs))}"
+
+
+def _input_words(read: QueryInput) -> str:
+    if read.look_back is not None:
+        return f"{read.table} of the last {spell(read.look_back)}"
+    return f"all of {read.table}" if read.table.startswith("clean.") else read.table
 
 
 def cadence_words(cadence: Cadence) -> str:

@@ -24,14 +24,18 @@ _ASIDE: Final = frozenset({"origin", "update_frequency", "group", "rules", "poll
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A plan as it was applied, and the tables that changes so far have left behind."""
+    """A plan as it was applied, and the tables that changes so far have left behind.
+
+    ``unfinished``: another one was being applied since, so that some tables may follow that one already.
+    """
 
     plan: Json
     kept: tuple[str, ...] = ()
+    unfinished: bool = False
 
     def same(self, plan: Plan) -> bool:
-        """Whether it is this plan."""
-        return bool(self.plan.get("fingerprint") == fingerprint(plan))
+        """Whether it is this plan, and all tables follow it."""
+        return not self.unfinished and bool(self.plan.get("fingerprint") == fingerprint(plan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,21 @@ def read_applied(home: Home) -> Applied | None:
     """The plan applied last, None where there is none yet. Unavailable where the file cannot be read."""
     try:
         found: Mapping[str, Any] = json.loads(home.applied.read_text(encoding="utf-8"))
-        return Applied(found["plan"], tuple(found.get("kept", ())))
+        return Applied(found["plan"], tuple(found.get("kept", ())), bool(found.get("unfinished")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unavailable(f"cannot read {home.applied}, which says what the tables follow: {error}") from None
 
 
-def write_applied(home: Home, plan: Plan, kept: tuple[str, ...]) -> None:
+def write_applied(home: Home, applied: Applied) -> None:
     """Remember a plan as the applied one, in one step."""
-    content = {"schema_version": _SCHEMA_VERSION, "kept": list(kept), "plan": as_json(plan)}
+    content = {
+        "schema_version": _SCHEMA_VERSION,
+        "unfinished": applied.unfinished,
+        "kept": list(applied.kept),
+        "plan": applied.plan,
+    }
     draft = home.applied.with_suffix(f".{os.getpid()}")
     try:
         home.root.mkdir(parents=True, exist_ok=True)
@@ -95,7 +104,7 @@ def require_applied(plan: Plan, stream: Stream, home: Home) -> None:
     if applied is None or applied.same(plan):
         return
     now, then = _tables(as_json(plan), stream.name), _tables(completed(applied.plan), stream.name)
-    if now != then:
+    if applied.unfinished or now != then:
         raise Refused(
             f"the config was changed and applied by another process since this one started, and stream "
             f"`{stream.name}` or an aggregate of it is another one now: start this one again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,9 @@ from tusk_platform.errors import Held, Refused, Unavailable
 from tusk_platform.jobs.validate import QUALITY_TABLE, quality_schema
 from tusk_platform.plan.impact import Effect, Loss
 from tusk_platform.plan.nodes import Plan
+from tusk_platform.plan.page import as_json
 from tusk_platform.ports import Engine
-from tusk_platform.runtime.applied import Pending, pending, read_applied, write_applied
+from tusk_platform.runtime.applied import Applied, Pending, pending, read_applied, write_applied
 from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
@@ -60,12 +61,17 @@ def apply(
         change = pending(plan, home, lake)
         if change.losing and not who.allow_drop:
             raise Refused(refusal(plan, change))
+        touched = _touched(plan, change, who)
         with ExitStack() as leases:
-            for name in _touched(plan, change, who):
+            for name in touched:
                 leases.enter_context(_lease_of_old(home, name, who.command))
             project = prepare()
+            if change.applied and touched:
+                # Whoever goes back to the plan before must find out that not all tables follow it any more.
+                write_applied(home, replace(change.applied, unfinished=True))
             opened = _carry_out(plan, lake, change, who, lambda: engine(project))
-        write_applied(home, plan, () if who.allow_drop else change.left_behind)
+        reach("in_migration")
+        write_applied(home, Applied(as_json(plan), () if who.allow_drop else change.left_behind))
         return opened
 
 

@@ -16,11 +16,13 @@ from tusk_platform.jobs.refresh import refresh
 from tusk_platform.jobs.repeated import count_repeated
 from tusk_platform.jobs.validate import ValidateReport, validate
 from tusk_platform.plan.nodes import Stream
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.ports import RefreshResult
 from tusk_platform.runtime.applied import require_applied
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.lease import hold
 from tusk_platform.storage.log import EventLog
+from tusk_platform.storage.memory import trim
 from tusk_platform.units import SECOND
 
 # The embedded log as a source, and its one partition.
@@ -40,17 +42,26 @@ def ingest_stream(platform: Platform, stream: Stream, until: Until, *, command: 
     """Micro-batches of one stream under its lease; Held when another has it."""
     with hold(platform.home.leases, f"ingest-{stream.name}", command=command):
         require_applied(platform.plan, stream, platform.home)
-        return ingest(
+        runtime = platform.plan.runtime
+        report = ingest(
             stream,
             platform.plan.aggregates_of(stream.name),
             platform.source(stream),
             platform.lake,
             clock=platform.clock,
             until=until,
-            runtime=platform.plan.runtime,
+            runtime=runtime,
             derive=platform.deriver(stream),
+            on_batch=lambda _: _trimmed(runtime),
             duplicates=partial(count_repeated, platform.lake, platform.plan, stream) if until.once else None,
         )
+    _trimmed(runtime)
+    return report
+
+
+def _trimmed(runtime: Runtime) -> None:
+    """A process that lives for weeks gives back what a busy minute took."""
+    trim(runtime.memory)
 
 
 @contextmanager

@@ -37,7 +37,8 @@ def source_context(plan: Plan, stream: Stream, config: Path, home: Home) -> Sour
         connection=connection_values(named) if named else {},
         config_folder=config.parent,
         log_folder=home.log,
-        parallelism=plan.runtime.parallelism,
+        parallelism=plan.runtime.readers,
+        compression=plan.runtime.compression,
     )
 
 

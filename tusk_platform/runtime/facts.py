@@ -64,7 +64,7 @@ def _aggregate(lake: Lake, plan: Plan, aggregate: Aggregate) -> Facts:
         return facts
     whole = first_whole(aggregate, plan.runtime.timezone, after)
     older = _span(_row(lake, plan, _windows(aggregate.table, f"epoch_us(window_start) < {whole}")))
-    return replace(facts, older=older, whole_from=whole) if older.rows else facts
+    return replace(facts, older=older, whole_from=whole)
 
 
 def _whole_after(lake: Lake, plan: Plan, aggregate: Aggregate, table: Handle) -> int | None:
@@ -76,14 +76,16 @@ def _whole_after(lake: Lake, plan: Plan, aggregate: Aggregate, table: Handle) ->
     generation = raw.transaction(transactions.generation(stream.name)) or 0
     if table.transaction(transactions.refreshed_generation(name)) != generation:
         return None  # rows were taken out of raw, and are to go from here too
-    found = [t for t in (raw.transaction(transactions.trimmed(stream.name)),) if t is not None]
-    # Whatever took the rows: a window that ended before the oldest event had some.
+    trimmed = raw.transaction(transactions.trimmed(stream.name))
+    if trimmed is not None:
+        return trimmed
+    # Whatever took them: a window that ended before the oldest event had some.
     oldest = oldest_event(raw)
     gone = "true" if oldest is None else f"epoch_us(window_end) <= {oldest}"
-    if _row(lake, plan, _windows(aggregate.table, gone))["rows"]:
-        last = _row(lake, plan, _windows(aggregate.table))["last"]
-        found.append(last if oldest is None else oldest)
-    return max(found, default=None)
+    if not _row(lake, plan, _windows(aggregate.table, gone))["rows"]:
+        return None
+    last: int = _row(lake, plan, _windows(aggregate.table))["last"]
+    return last if oldest is None else oldest
 
 
 def _left(lake: Lake, plan: Plan, table: str, renamed: str | None) -> Facts:

@@ -23,7 +23,7 @@ def instance_settings(plan: Plan) -> dict[str, Any]:
         "sensors": {"use_threads": True, "num_workers": 2 * len(plan.streams) + 4},
         "schedules": {"use_threads": True, "num_workers": 2},
         "concurrency": {
-            "runs": {"max_concurrent_runs": max(1, plan.runtime.parallelism // 2)},
+            "runs": {"max_concurrent_runs": most_runs(plan)},
             "pools": {"granularity": "op"},
         },
         "run_monitoring": {"enabled": True, "free_slots_after_run_end_seconds": 300},
@@ -33,6 +33,14 @@ def instance_settings(plan: Plan) -> dict[str, Any]:
         },
         "code_servers": {"local_startup_timeout": 180},
     }
+
+
+def most_runs(plan: Plan) -> int:
+    """Runs at once: as many as there are workers, by default a core each, bounded by the instances there may be."""
+    if not plan.runtime.parallel:
+        return 1
+    workers = plan.runtime.workers or os.cpu_count() or 1
+    return min(workers, plan.scaling.max_instances) if plan.scaling.enabled else workers
 
 
 def write_instance(plan: Plan, home: Home, code_port: int) -> None:

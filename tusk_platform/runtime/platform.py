@@ -15,6 +15,7 @@ from tusk_platform.jobs.validate import QUALITY_TABLE
 from tusk_platform.plan.nodes import Plan, Stream
 from tusk_platform.ports import Engine, Quality, Source, SourceContext, find, source_adapter
 from tusk_platform.runtime.apply import Applying, apply
+from tusk_platform.runtime.circuits import Breaker
 from tusk_platform.runtime.environment import home_of, source_context
 from tusk_platform.storage.derive import deriver
 from tusk_platform.storage.home import Home
@@ -40,6 +41,7 @@ class Platform:
     clock: Callable[[], int] = now
     _sources: dict[str, Source] = field(default_factory=dict)
     _derivers: dict[str, Derive | None] = field(default_factory=dict)
+    _breakers: dict[str, Breaker] = field(default_factory=dict)
     _engine: Engine | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -47,8 +49,16 @@ class Platform:
         """The stream's source, opened once; Unavailable when its connection lacks a variable."""
         with self._lock:
             if stream.name not in self._sources:
-                self._sources[stream.name] = source_adapter(stream.adapter).open(stream, self.context(stream))
+                opened = source_adapter(stream.adapter).open(stream, self.context(stream))
+                self._sources[stream.name] = self._guarded(stream, opened)
             return self._sources[stream.name]
+
+    def _guarded(self, stream: Stream, source: Source) -> Source:
+        """The source, with the circuit breaker of its connection around its reads."""
+        name = stream.connection
+        if name is None or not self.plan.fault_tolerance.circuit_breaker:
+            return source
+        return self._breakers.setdefault(name, Breaker(name, self.home.circuits)).guard(source)
 
     def context(self, stream: Stream) -> SourceContext:
         """What the stream's adapter may use."""
@@ -91,9 +101,9 @@ def open_platform(config: Path, who: Applying = _ANYBODY, *, reading: bool = Fal
     """
     plan = load_plan(config)
     home = home_of(config)
-    lake = Lake(home.lake)
+    lake = Lake(home.lake, compression=plan.runtime.compression)
     if reading and lake.exists(QUALITY_TABLE):
-        return Platform(plan, home, lake, build(plan, home, config.parent), config)
+        return Platform(plan, home, lake, home.current, config)
     project = home.build
 
     def prepare() -> Path:

@@ -12,7 +12,7 @@ from tusk_platform.plan.nodes import Inactive
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import Name
 from tusk_platform.sections.place import Place
-from tusk_platform.sections.streams import SourceName, StreamKeys, not_yet, stream_draft
+from tusk_platform.sections.streams import SourceName, StreamKeys, stream_draft, waiting
 
 
 class DataSource(StreamKeys):
@@ -62,9 +62,9 @@ def lower(section: MultiSourceAnalytics, place: Place) -> Fragment:
         fusions=(draft,) if wanted else (),
         inactive=(
             *(
-                Inactive(f"{key}.data_sources.{name}", reason)
+                inactive
                 for name, s in section.data_sources.items()
-                if (reason := not_yet(s.type))
+                for inactive in waiting(s, s.type, place.at(key, "data_sources", name))
             ),
             *(Inactive(f"{key}.data_fusion.{name}", "sources are not compared yet") for name in wanted),
         ),

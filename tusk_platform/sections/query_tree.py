@@ -1,4 +1,4 @@
-"""The tree of an ``@query``: its SELECTs, tables and columns in one fixed order, so that a number names each of them."""
+"""The tree of an ``@query``: its SELECTs, tables and columns in a fixed order, so that a number names each of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def grown(root: exp.Query) -> Tree:
 
     tree = Tree(root)
     scopes = [s for s in traverse_scope(root) if isinstance(s.expression, exp.Select)]
-    tree.selects = [s.expression for s in scopes]
+    tree.selects = [s.expression for s in scopes if isinstance(s.expression, exp.Select)]
     for scope in scopes:
         tree.sources.append(_sources(scope, tree))
         tree.outer.append(_outer(scope, tree))
@@ -86,7 +86,7 @@ def _outer(scope: Scope, tree: Tree) -> int | None:
     above = scope.parent if scope.is_subquery or scope.can_be_correlated else None
     while above is not None and not isinstance(above.expression, exp.Select):
         above = above.parent
-    return None if above is None else tree.number(above.expression)
+    return None if above is None else tree.number(first_select(above.expression))
 
 
 @dataclass(frozen=True, slots=True)

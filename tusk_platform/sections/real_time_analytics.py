@@ -14,7 +14,7 @@ from tusk_platform.plan.watched import NOT_WATCHED
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import AtLeastOne, Duration, Name, Several
 from tusk_platform.sections.place import Place
-from tusk_platform.sections.streams import SourceName, StreamKeys, not_yet, stream_draft
+from tusk_platform.sections.streams import SourceName, StreamKeys, stream_draft, waiting
 from tusk_platform.sections.thresholds import Thresholds
 from tusk_platform.units import SECOND
 
@@ -122,9 +122,9 @@ def lower(section: RealTimeAnalytics, place: Place) -> Fragment:
             if on
         )
         + tuple(
-            Inactive(f"{key}.data_streams.{name}", reason)
+            inactive
             for name, s in section.data_streams.items()
-            if (reason := not_yet(s.source))
+            for inactive in waiting(s, s.source, place.at(key, "data_streams", name))
         )
         + tuple(
             Inactive(f"{key}.dashboards.{name}.alerting", NO_ALERTS)
@@ -165,14 +165,19 @@ def _watch(name: str, p: Pipeline, place: Place) -> WatchDraft:
         },
         watched=rules.anomaly_detection,
         anomalies=rules.anomaly_detection,
-        threshold_alerts=rules.threshold_alerts or bool(rules.thresholds),
+        threshold_alerts=_on(rules, "threshold_alerts", implied=bool(rules.thresholds)),
         thresholds={
             metric: (place.number(t.warning), place.number(t.critical)) for metric, t in rules.thresholds.items()
         },
         silence=True,
-        freshness=p.sla_monitoring or p.sla is not None,
+        freshness=_on(p, "sla_monitoring", implied=p.sla is not None),
         limit=p.sla,
     )
+
+
+def _on(block: Block, switch: str, *, implied: bool) -> bool:
+    """Whether a switch is on: as it is said, else where another key implies it."""
+    return bool(getattr(block, switch)) if switch in block.model_fields_set else implied
 
 
 def _page(name: str, d: ShortDashboard, place: Place) -> DashboardDraft:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from tusk_platform import ports
 from tusk_platform.plan.drafts import SourceFacts, StreamDraft
-from tusk_platform.plan.nodes import ColumnType
+from tusk_platform.plan.nodes import ColumnType, Inactive
 from tusk_platform.plan.origin import Origin
 from tusk_platform.sections.block import Block, in_words, rebuilt, unknown_key
 from tusk_platform.sections.explain import Explained, complaints
@@ -146,11 +146,17 @@ class StreamKeys(Block):
     )
 
     _options: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    _written: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def options(self) -> Mapping[str, Any]:
         """The keys of the source itself, validated, with its defaults."""
         return self._options
+
+    @property
+    def written_options(self) -> tuple[str, ...]:
+        """The keys of the source itself that the config says."""
+        return self._written
 
     @model_validator(mode="wrap")
     @classmethod
@@ -171,7 +177,9 @@ class StreamKeys(Block):
             errors += error.errors(include_url=False)
         if errors:
             raise in_words(cls, errors, value) from None
-        stream._options = options  # noqa: SLF001 - its own class, and before anybody has seen it
+        # Its own class, and before anybody has seen it.
+        stream._options = options  # noqa: SLF001
+        stream._written = tuple(k for k in value if k in options and k not in cls.config_keys())  # noqa: SLF001
         return stream
 
     @classmethod
@@ -213,6 +221,15 @@ def not_yet(source: str) -> str:
     """Why nothing is read from a source yet; nothing where it is."""
     adapter = ports.source_adapter(source)
     return adapter.not_yet if isinstance(adapter, ports.Waiting) else ""
+
+
+def waiting(keys: StreamKeys, source: str, origin: Origin) -> tuple[Inactive, ...]:
+    """The keys of a stream's source that nothing reads yet: where its stand-in is read, only what that knows counts."""
+    reason = not_yet(source)
+    stand_in = ports.source_adapter(source).stand_in if reason else None
+    adapter = ports.source_adapter(stand_in) if stand_in else None
+    known = set(adapter.options.config_keys()) if isinstance(adapter, ports.Described) else set()
+    return tuple(Inactive(f"{origin.key}.{k}", reason) for k in keys.written_options if reason and k not in known)
 
 
 def stream_draft(name: str, keys: StreamKeys, source: str, origin: Origin) -> StreamDraft:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic_core import PydanticCustomError
 
 from tusk_platform.errors import Span, nearest
+from tusk_platform.tsk.strings import place_in
 
 _SHOWN: Final = 40
 
@@ -44,10 +44,14 @@ def inside(text: Span, value: str, offset: tuple[int, int, int]) -> Span | None:
     rows = value.split("\n")
     if line > len(rows):
         return None
-    if line > 1:
-        return replace(text, line=text.line + line - 1, column=column, length=length, text=rows[line - 1])
-    quotes = re.match(r"\"\"\"|[\"']|", text.text[text.column - 1 :])
-    return replace(text, column=text.column + (quotes.end() if quotes else 0) + column - 1, length=length)
+    written = text.written or text.text[text.column - 1 :]
+    at = place_in(written, sum(len(row) + 1 for row in rows[: line - 1]) + column - 1)
+    begin = written.rfind("\n", 0, at) + 1
+    below = written.count("\n", 0, at)
+    row = written[begin:].split("\n", 1)[0] if below else text.text
+    first = at - begin + (1 if below else text.column)
+    length = max(1, min(length, len(row) - first + 1))
+    return Span(text.file, text.line + below, first, length, row)
 
 
 def wrong(

@@ -11,6 +11,7 @@ from tusk_platform.core.readings import bars, bucket_size, gauge, title_of, tren
 from tusk_platform.core.widgets import Alerts, Body, Chart, Counter, Empty, Panel, Series, Trend
 from tusk_platform.plan.nodes import Aggregate, Session, Sliding, Tumbling, Widget
 from tusk_platform.serving.listings import rows_of
+from tusk_platform.serving.query_panels import query_body
 from tusk_platform.serving.questions import Asked, newest_of_series, two_parts
 from tusk_platform.serving.scales import clock_span, local
 from tusk_platform.serving.silence import no_events, no_samples, nothing_counts, nothing_in_range, past
@@ -28,6 +29,8 @@ def answer(widget: Widget, desk: Desk) -> Panel:
     title = title_of(widget.name)
     if widget.kind == "alerts" or widget.type == "alert_panel":
         return Panel(widget, title, Alerts(active=False, severities=widget.severities))
+    if widget.kind == "query":
+        return _of_query(widget, title, desk)
     subject = subject_of(widget, desk)
     unit = unit_of(widget, subject.metric)
     state = desk.warehouse.state(subject.stream)
@@ -48,6 +51,14 @@ def answer(widget: Widget, desk: Desk) -> Panel:
         case _:
             assert_never(widget.type)
     return replace(panel, body=body, note=note)
+
+
+def _of_query(widget: Widget, title: str, desk: Desk) -> Panel:
+    query = desk.plan.query(widget.source)
+    unit = unit_of(widget, None)
+    body, note = query_body(widget, query, desk, unit)
+    demo = any(desk.warehouse.state(desk.plan.stream(s)).demo for s in query.streams)
+    return Panel(widget, title, body, unit=unit, note=note, demo=demo)
 
 
 def _counter(widget: Widget, subject: Subject, desk: Desk, unit: Unit) -> tuple[Body, str]:

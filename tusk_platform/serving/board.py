@@ -32,14 +32,19 @@ _logger = logging.getLogger(__name__)
 class Stamped(Warehouse, Protocol):
     """A warehouse that can say cheaply whether anything has changed."""
 
-    def stamp(self, streams: frozenset[str], aggregates: frozenset[str]) -> Hashable:
-        """Equal to an earlier stamp as long as the tables of these streams and aggregates are the same."""
+    def stamp(
+        self, streams: frozenset[str], aggregates: frozenset[str], queries: frozenset[str] = frozenset()
+    ) -> Hashable:
+        """Equal to an earlier stamp as long as the tables of these streams, aggregates and queries are the same."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One dashboard at one time: panels, their HTML, and what went wrong where it could not be computed anew."""
+    """One dashboard at one time: panels, their HTML, and what went wrong where it could not be computed anew.
+
+    ``stale``: what went wrong left the values of ``as_of``.
+    """
 
     panels: tuple[Panel, ...]
     fragments: Mapping[str, str]
@@ -47,6 +52,7 @@ class Snapshot:
     version: str
     stamp: Hashable
     trouble: str = ""
+    stale: bool = False
 
 
 class Board:
@@ -103,11 +109,12 @@ class Board:
                 self._looked_at.pop(old, None)
             return made
 
-    def _tables(self, dashboard: Dashboard) -> tuple[frozenset[str], frozenset[str]]:
+    def _tables(self, dashboard: Dashboard) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        queries = {w.source for w in dashboard.widgets if w.kind == "query"}
         aggregates = {w.source for w in dashboard.widgets if w.kind == "aggregate"}
         streams = {w.source for w in dashboard.widgets if w.kind == "stream"}
         streams |= {self.plan.aggregate(a).stream for a in aggregates}
-        return frozenset(streams), frozenset(aggregates)
+        return frozenset(streams), frozenset(aggregates), frozenset(queries)
 
     def _compute(self, dashboard: Dashboard, chosen: Chosen, now: int, stamp: Hashable) -> Snapshot:
         desk = Desk(self.plan, self._warehouse, now, self._kept)
@@ -120,8 +127,8 @@ class Board:
         return Snapshot(panels, fragments, now, version, stamp)
 
     def _without(self, dashboard: Dashboard, chosen: Chosen, had: Snapshot | None, now: int, trouble: str) -> Snapshot:
-        if had:
-            return replace(had, trouble=trouble)
+        if had and self.plan.fault_tolerance.fallback:
+            return replace(had, trouble=trouble, stale=had.stamp is not None)
         panels = tuple(Panel(w, title_of(w.name), Empty("No data to show")) for w in dashboard.widgets)
         return replace(self._snapshot(panels, chosen, now, None), trouble=trouble)
 

@@ -17,7 +17,7 @@ from tusk_platform.serving.timeline import Desk
 from tusk_platform.units import DAY, HOUR, spell
 
 MOST_ROWS: Final = 50
-_MOST_COLUMNS: Final = 8
+MOST_COLUMNS: Final = 8
 _LONGEST: Final = 60
 
 
@@ -27,7 +27,7 @@ def rows_of(desk: Desk, stream: Stream, aggregate: Aggregate | None) -> tuple[Bo
 
 
 def _windows(desk: Desk, aggregate: Aggregate) -> tuple[Body, str]:
-    names = ["window_start", *aggregate.dimensions, "event_count", *(m.name for m in aggregate.metrics)][:_MOST_COLUMNS]
+    names = ["window_start", *aggregate.dimensions, "event_count", *(m.name for m in aggregate.metrics)][:MOST_COLUMNS]
     found = desk.warehouse.rows(
         f"select {', '.join(map(quoted, names))} from agg.{quoted(aggregate.name)} "  # noqa: S608
         f"order by window_start desc, event_count desc limit {MOST_ROWS}",
@@ -40,14 +40,14 @@ def _windows(desk: Desk, aggregate: Aggregate) -> tuple[Body, str]:
     metrics = {m.name: m for m in aggregate.metrics}
     zone = ZoneInfo(desk.plan.runtime.timezone)
     today = local(desk.now, zone).date()
-    rows = tuple(tuple(_cell(v, metrics.get(n), zone, today) for n, v in zip(names, row, strict=True)) for row in found)
+    rows = tuple(tuple(cell(v, metrics.get(n), zone, today) for n, v in zip(names, row, strict=True)) for row in found)
     numeric = tuple(n == "event_count" or n in metrics for n in names)
     titles = ("Window", *(title_of(n) for n in names[1:]))
     return Rows(titles, numeric, rows), f"newest windows, refreshed every {spell(aggregate.update_frequency)}"
 
 
 def _events(desk: Desk, stream: Stream) -> tuple[Body, str]:
-    names = [c.name for c in stream.columns if c.name != stream.event_time][: _MOST_COLUMNS - 1]
+    names = [c.name for c in stream.columns if c.name != stream.event_time][: MOST_COLUMNS - 1]
     newest = desk.warehouse.newest(stream)
     found: list[tuple[Any, ...]] = []
     for span in (HOUR, DAY):
@@ -66,11 +66,12 @@ def _events(desk: Desk, stream: Stream) -> tuple[Body, str]:
     today = local(desk.now, zone).date()
     types = {c.name: c.type for c in stream.columns}
     numeric = (False, *(types[n] in {"integer", "double", "decimal"} for n in names))
-    shown = tuple(tuple(_cell(v, None, zone, today) for v in row) for row in found)
+    shown = tuple(tuple(cell(v, None, zone, today) for v in row) for row in found)
     return Rows(("Time", *(title_of(n) for n in names)), numeric, shown), "newest events"
 
 
-def _cell(value: Any, metric: Metric | None, zone: ZoneInfo, today: date) -> str:  # noqa: ANN401 - whatever a column holds
+def cell(value: Any, metric: Metric | None, zone: ZoneInfo, today: date) -> str:  # noqa: ANN401 - whatever a column holds
+    """A value as text, times in the reader's zone."""
     match value:
         case None:
             return NOTHING

@@ -13,15 +13,17 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tusk_platform.core.formats import Unit
 from tusk_platform.core.readings import title_of
 from tusk_platform.core.widgets import Alerts, Bars, Chart, Counter, Empty, Gauge, Panel, Rows
 from tusk_platform.plan.nodes import Dashboard, Plan
 from tusk_platform.serving.charts import draw, needle, spark
 from tusk_platform.serving.choices import offers
+from tusk_platform.serving.kept import CacheFacts
 from tusk_platform.serving.layout import spans
 from tusk_platform.serving.scales import local
 from tusk_platform.serving.wire import describe, written_time
-from tusk_platform.units import SECOND
+from tusk_platform.units import SECOND, spell
 
 HERE: Final = Path(__file__).parent
 _ARROWS: Final = {"up": "▲", "down": "▼", "flat": "●", "unknown": "○"}
@@ -48,7 +50,10 @@ Chosen = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
-    """A stream on the overview: names as written in the config, numbers as text."""
+    """A stream on the overview: names as written in the config, numbers as text.
+
+    ``left_alone``: since when its connection's circuit is open, for the ``reason``.
+    """
 
     name: str
     source: str
@@ -60,6 +65,8 @@ class StreamRow:
     waiting: str
     newest: Mapping[str, str] | None
     command: str
+    left_alone: Mapping[str, str] | None = None
+    reason: str = ""
 
 
 class Pages:
@@ -145,11 +152,25 @@ class Pages:
             timezone=self.plan.runtime.timezone,
         )  # fmt: skip
 
-    def index(self, streams: Sequence[StreamRow], *, as_of: int, trouble: str = "") -> str:
-        """The overview: dashboards and streams."""
+    def index(self, streams: Sequence[StreamRow], *, as_of: int, cache: CacheFacts, trouble: str = "") -> str:
+        """The overview: dashboards and streams, and how well the cache does."""
         file = Path(self.plan.file).name or "the config"
         page = self._templates.get_template("index.html")
-        return page.render(here="/", streams=streams, as_of=self.clock(as_of), trouble=trouble, file=file)
+        return page.render(
+            here="/", streams=streams, as_of=self.clock(as_of), trouble=trouble, file=file, cache=self._cache(cache)
+        )
+
+    def _cache(self, cache: CacheFacts) -> str:
+        if not cache.enabled:
+            return "The cache of aggregates is off."
+        asked = cache.hits + cache.misses
+        share = f", {cache.hits / asked:.0%} answered from it" if asked else ""
+        size = Unit("bytes")
+        bound, held = size.write(cache.bound, compact=True), size.write(cache.bytes, compact=True)
+        return (
+            f"Cache of aggregates: {asked} question{'' if asked == 1 else 's'}{share}; {cache.answers} kept, {held} of "
+            f"{bound}, for {spell(self.plan.runtime.cache.ttl)} at most."
+        )
 
     def error(self, status: int, reason: str, hint: str = "") -> str:
         """A page that says what is wrong with the address."""

@@ -18,7 +18,7 @@ def serve(plan: Plan, home: Home, port: int, *, links: Sequence[tuple[str, str]]
     servers: list[uvicorn.Server] = []
     app = create_app(
         plan,
-        Lake(home.lake),
+        Lake(home.lake, compression=plan.runtime.compression),
         home=home,
         clock=lambda: time.time_ns() // 1000,
         links=links,

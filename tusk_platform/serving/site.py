@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Final, Protocol
 
 import anyio
@@ -15,8 +16,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from tusk_platform.core.formats import NOTHING, Unit
 from tusk_platform.errors import TuskError, nearest
 from tusk_platform.plan.nodes import Dashboard, Plan, Stream
+from tusk_platform.runtime.circuits import Circuit
 from tusk_platform.serving.board import Board, Stamped
 from tusk_platform.serving.guard import HEADERS
+from tusk_platform.serving.kept import CacheFacts
 from tusk_platform.serving.live import MOST_LISTENERS, news
 from tusk_platform.serving.pages import StreamRow
 from tusk_platform.serving.receiver import Receiver
@@ -38,6 +41,10 @@ class Ledger(Stamped, Protocol):
         """The next offset of the embedded log that ingest will read."""
         ...
 
+    def cache(self) -> CacheFacts:
+        """How well the cache of answers does."""
+        ...
+
     def close(self) -> None:
         """Let go of connections."""
         ...
@@ -55,8 +62,10 @@ class Site:
         *,
         clock: Callable[[], int],
         stopping: Callable[[], bool],
+        circuits: Callable[[], Mapping[str, Circuit]],
     ) -> None:
         self.plan = plan
+        self._circuits = circuits
         self._stopping = stopping
         self._board = board
         self._receiver = receiver
@@ -91,6 +100,7 @@ class Site:
             "timezone": self.plan.runtime.timezone,
             "refresh_interval_seconds": dashboard.refresh_interval / 1_000_000,
             "trouble": shown.trouble,
+            "stale": shown.stale,
             "widgets": [as_json(p) for p in shown.panels],
         }
         return JSONResponse(answer, headers=_FRESH)
@@ -130,7 +140,7 @@ class Site:
             await anyio.to_thread.run_sync(self._read_something)
         except TuskError as error:
             return JSONResponse({"status": "not ready", "reason": str(error)}, 503, _FRESH)
-        return JSONResponse({"status": "ready"}, headers=_FRESH)
+        return JSONResponse({"status": "ready", "cache": asdict(self._warehouse.cache())}, headers=_FRESH)
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """An HTTP error as JSON for programs, as a page for people."""
@@ -162,13 +172,15 @@ class Site:
 
     def _overview(self) -> str:
         now = self._clock()
+        pages, cache = self._board.pages, self._warehouse.cache()
+        circuits = self._circuits()
         try:
-            rows = [self._row(s, now) for s in self.plan.streams]
+            rows = [self._row(s, now, circuits.get(s.connection or "")) for s in self.plan.streams]
         except TuskError as error:
-            return self._board.pages.index([], as_of=now, trouble=f"The lake cannot be read: {error}")
-        return self._board.pages.index(rows, as_of=now)
+            return pages.index([], as_of=now, cache=cache, trouble=f"The lake cannot be read: {error}")
+        return pages.index(rows, as_of=now, cache=cache)
 
-    def _row(self, stream: Stream, now: int) -> StreamRow:
+    def _row(self, stream: Stream, now: int, circuit: Circuit | None) -> StreamRow:
         count = Unit().write
         state = self._warehouse.state(stream)
         ok, quarantined = self._warehouse.counts(stream)
@@ -186,4 +198,6 @@ class Site:
             waiting=NOTHING if waiting is None else count(waiting),
             newest=None if newest is None else self._board.pages.day(newest, now),
             command=next_step(stream),
+            left_alone=None if circuit is None else self._board.pages.day(circuit.since, now),
+            reason="" if circuit is None else circuit.reason,
         )

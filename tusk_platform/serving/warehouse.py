@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any, Final
 
@@ -19,16 +18,18 @@ from tusk_platform.plan.nodes import DEMO_PARTITION, END_OF_TIME, NO_WATERMARK, 
 from tusk_platform.serving.buckets import instant
 from tusk_platform.serving.clean_rows import clean_rows
 from tusk_platform.serving.followed import Followed
+from tusk_platform.serving.kept import CacheFacts, KeptAnswers
 from tusk_platform.serving.lookback import lookback
 from tusk_platform.serving.recent import MOST_ROWS, Recent
 from tusk_platform.serving.timeline import StreamState
-from tusk_platform.storage.duck import create_views, load_extensions, scan
+from tusk_platform.storage.duck import bounds, create_views, load_extensions, scan
 from tusk_platform.storage.lake import Lake
 from tusk_platform.units import DAY
 
 # The partition of the embedded log; the others are of sources of their own.
 _LOG_PARTITION: Final = "0"
-_MOST_ANSWERS: Final = 512
+# In the process table.
+_PROCESS: Final = "serving"
 _names: Final = itertools.count()
 
 
@@ -38,20 +39,20 @@ class LakeWarehouse:
     ``stamp`` looks for new commits; until the next one all answers are of the commits found.
     """
 
-    def __init__(self, plan: Plan, lake: Lake, *, most_recent: int = MOST_ROWS, memory_limit: str = "1GB") -> None:
+    def __init__(self, plan: Plan, lake: Lake, *, most_recent: int = MOST_ROWS) -> None:
         self._plan = plan
         self._lake = lake
         self._lock = threading.RLock()
         self._tables: dict[str, Followed] = {}
         self._views: dict[str, str] = {}
-        self._answers: OrderedDict[Hashable, list[tuple[Any, ...]]] = OrderedDict()
+        self._answers = KeptAnswers(plan.runtime.cache)
         self._definitions = {a.name: definition(plan, a) for a in plan.aggregates}
         self._catalog = f"pages_{next(_names)}"
-        self._connection = _database(memory_limit).cursor()
+        self._connection = _database(tuple(bounds(plan.runtime, _PROCESS).items())).cursor()
         self._connection.execute(f"attach ':memory:' as {self._catalog}")
         self._connection.execute(f"use {self._catalog}")
         create_views(self._connection, lake, plan, only=())
-        for schema in ("raw", "agg", "recent"):
+        for schema in ("raw", "agg", "query", "recent"):
             self._connection.execute(f"create schema {schema}")
         self._recent = {
             s.name: Recent(self._connection, s, span, most_recent)
@@ -65,12 +66,15 @@ class LakeWarehouse:
             self._connection.execute(f"use memory; detach {self._catalog}")
             self._connection.close()
 
-    def stamp(self, streams: frozenset[str], aggregates: frozenset[str]) -> Hashable:
+    def stamp(
+        self, streams: frozenset[str], aggregates: frozenset[str], queries: frozenset[str] = frozenset()
+    ) -> Hashable:
         """Look for new commits; equal to the last stamp where there are none."""
         with self._lock:
             # Raw first: an aggregate may be ahead of the events taken in here, but what is behind is completed by them.
             names = [self._plan.stream(s).table for s in sorted(streams)]
             names += [self._plan.aggregate(a).table for a in sorted(aggregates)]
+            names += [self._plan.query(q).table for q in sorted(queries)]
             versions = tuple((name, self._table(name).look()) for name in names)
             for name in sorted(streams):
                 self._follow(self._plan.stream(name))
@@ -80,9 +84,8 @@ class LakeWarehouse:
         """Rows of a query; one about a single ``table`` is not asked twice of the same commit."""
         with self._lock:
             key = (sql, self._table(table).version) if table else None
-            if key is not None and key in self._answers:
-                self._answers.move_to_end(key)
-                return self._answers[key]
+            if key is not None and (known := self._answers.get(key)) is not None:
+                return known
             if table:
                 self._show(table)
             try:
@@ -90,10 +93,18 @@ class LakeWarehouse:
             except duckdb.Error as error:
                 raise Unavailable(f"a query did not get through: {_first_line(error)}") from error
             if key is not None:
-                self._answers[key] = found
-                while len(self._answers) > _MOST_ANSWERS:
-                    self._answers.popitem(last=False)
+                self._answers.keep(key, found)
             return found
+
+    def cache(self) -> CacheFacts:
+        """How well the cache of answers does."""
+        with self._lock:
+            return self._answers.facts()
+
+    def trim(self) -> None:
+        """Let go of answers that are too old."""
+        with self._lock:
+            self._answers.trim()
 
     def state(self, stream: Stream) -> StreamState:
         """Where the stream stands, as of the last look."""
@@ -186,6 +197,9 @@ class LakeWarehouse:
         schema, _, name = table.partition(".")
         if schema == "raw":
             text = self._raw(self._plan.stream(name))
+        elif schema == "query":
+            stored = scan(self._lake, table)
+            text = view_sql(self._plan, table, stored, present=self._table(table).columns)
         else:
             stored, since = scan(self._lake, table), self._since(self._plan.aggregate(name))
             if since:
@@ -206,12 +220,12 @@ class LakeWarehouse:
 
 
 @functools.cache
-def _database(memory_limit: str) -> duckdb.DuckDBPyConnection:
+def _database(bounded: tuple[tuple[str, str | int], ...]) -> duckdb.DuckDBPyConnection:
     """One database a process, because loading the extensions takes a fifth of a second; a catalog each warehouse."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "python_enable_replacements": "false",
-        "memory_limit": memory_limit,
+        **dict(bounded),
     }
     connection = duckdb.connect(":memory:", config=settings)
     load_extensions(connection)

@@ -18,42 +18,49 @@ from tusk_platform.core import transactions
 from tusk_platform.core.views import quoted, stored_behind, view_names, view_sql
 from tusk_platform.errors import Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Plan
+from tusk_platform.plan.profile import Runtime
 from tusk_platform.storage.extensions import load_extensions
 from tusk_platform.storage.lake import Lake
+from tusk_platform.storage.memory import of_database
 from tusk_platform.storage.sql_guard import cleaned, read_only
 
-__all__ = ["connect", "create_views", "load_extensions", "query", "scan"]
+__all__ = ["bounds", "connect", "create_views", "load_extensions", "query", "scan"]
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
 }
-_MEMORY: Final = "1GB"
+# A query of a person, or of a job beside its own work, may hold as much as the pages.
+_AS_MUCH_AS: Final = "serving"
 # What is wrong with the statement; anything else is the machine's.
 _MISTAKES: Final = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException)
 _MISSING: Final = "Table with name "
+Bounds = Mapping[str, str | int]
+
 _serial: Final = itertools.count()
 _readers: Final[dict[tuple[object, ...], duckdb.DuckDBPyConnection]] = {}
 _opening: Final = threading.Lock()
 
 
-def connect(
-    lake: Lake, plan: Plan, *, memory_limit: str = _MEMORY, threads: int | None = None
-) -> duckdb.DuckDBPyConnection:
+def connect(lake: Lake, plan: Plan) -> duckdb.DuckDBPyConnection:
     """A database in memory with a view of every table; the caller's own, to be closed by it."""
-    connection = _database(memory_limit, threads)
+    connection = _database(bounds(plan.runtime))
     load_extensions(connection)
     create_views(connection, lake, plan)
     return connection
 
 
-def query(lake: Lake, plan: Plan, sql: str, *, memory_limit: str = _MEMORY, threads: int | None = None) -> pa.Table:
+def query(
+    lake: Lake, plan: Plan, sql: str, *, memory_limit: str | None = None, threads: int | None = None
+) -> pa.Table:
     """Rows of one statement that only reads, over the views of the plan; UsageError where it does anything else.
 
-    The statement reaches no file outside the lake and changes nothing; many may run at once.
+    The statement reaches no file outside the lake and changes nothing; many may run at once. Memory and threads are
+    those of the plan's runtime profile unless said.
     """
-    base = _reader(lake, memory_limit, threads)
+    said = {"memory_limit": memory_limit, "threads": threads}
+    base = _reader(lake, {**bounds(plan.runtime), **{k: v for k, v in said.items() if v is not None}})
     with _own_catalog(base) as cursor:
         statement = read_only(cursor, sql)
         named = statement.tables
@@ -75,6 +82,12 @@ def create_views(
     """
     _open_store(connection, lake)
     _views(connection, lake, plan, only)
+
+
+def bounds(runtime: Runtime, process: str = _AS_MUCH_AS) -> Bounds:
+    """Settings of a database: the memory it may hold inside a process of the process table, and its threads."""
+    threads = {} if runtime.threads is None else {"threads": runtime.threads}
+    return {"memory_limit": f"{of_database(runtime.memory, process)}B", **threads}
 
 
 def scan(lake: Lake, table: str, *, version: int | None = None) -> str:
@@ -137,15 +150,15 @@ def _mistake(lake: Lake, plan: Plan, error: duckdb.Error) -> str:
     return f"there is no table `{name}`; {nearest(name, {*view_names(plan), *lake.tables()})}"
 
 
-def _reader(lake: Lake, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
+def _reader(lake: Lake, bounds: Bounds) -> duckdb.DuckDBPyConnection:
     """A database that reads nothing but the lake, shared by all queries of the process.
 
     Loading the extension takes 0.2 to 0.7 s, a query of a small table 8 ms.
     """
-    key = (os.getpid(), lake.root, *sorted(lake.options.items()), memory_limit, threads)
+    key = (os.getpid(), lake.root, *sorted(lake.options.items()), *sorted(bounds.items()))
     with _opening:
         if key not in _readers:
-            connection = _database(memory_limit, threads)
+            connection = _database(bounds)
             load_extensions(connection)
             _open_store(connection, lake)
             folder = lake.root.replace("'", "''")
@@ -170,16 +183,9 @@ def _own_catalog(base: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyCon
             cursor.execute(f"detach {name}")
 
 
-def _database(memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
+def _database(bounds: Bounds) -> duckdb.DuckDBPyConnection:
     spill = Path(tempfile.gettempdir()) / f"tusk-spill-{os.getpid()}"
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        **_SETTINGS,
-        "memory_limit": memory_limit,
-        "temp_directory": str(spill),
-    }
-    if threads is not None:
-        settings["threads"] = threads
-    return duckdb.connect(":memory:", config=settings)
+    return duckdb.connect(":memory:", config={**_SETTINGS, **bounds, "temp_directory": str(spill)})
 
 
 def _open_store(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

@@ -23,6 +23,7 @@ from deltalake.transaction import AddAction
 
 from tusk_platform.core.stored import newest_holders
 from tusk_platform.errors import Refused
+from tusk_platform.plan.profile import Compression
 
 # DuckDB shares a file among threads by row groups, and skips those that a filter rules out.
 ROW_GROUP: Final = 131_072
@@ -37,7 +38,7 @@ class Layout:
     schema: pa.Schema
     partitions: tuple[str, ...]
     statistics: tuple[str, ...]
-    codec: str
+    compression: Compression
 
     def conform(self, rows: pa.Table, table: str) -> pa.Table:
         """The rows with the table's columns in its order and types; those missing are null. Refused where it cannot.
@@ -116,7 +117,7 @@ def write_file(
     """One data file of one partition; ``new`` is false for rows that the table holds already, in other files."""
     encoded = {name: _text(value) for name, value in values.items()}
     where = "/".join(f"{name}={_safe(encoded[name])}" for name in layout.partitions)
-    path = f"{where}/{uuid.uuid4()}.{layout.codec}.parquet".lstrip("/")
+    path = f"{where}/{uuid.uuid4()}.{layout.compression.codec}.parquet".lstrip("/")
     own = pa.schema([f for f in layout.schema if f.name not in layout.partitions])
     seen = _Seen(layout.statistics)
     if folder.local is not None:
@@ -124,7 +125,7 @@ def write_file(
     try:
         with (
             folder.files.open_output_stream(path) as sink,
-            pq.ParquetWriter(sink, own, compression=layout.codec) as writer,
+            _writer(sink, own, layout.compression) as writer,
         ):
             for piece in pieces:
                 seen.take(piece)
@@ -135,6 +136,11 @@ def write_file(
         folder.discard([path])
         raise
     return AddAction(path, size, encoded, time.time_ns() // 1_000_000, new, seen.as_json())
+
+
+def _writer(sink: pa.NativeFile, schema: pa.Schema, compression: Compression) -> pq.ParquetWriter:
+    codec = "none" if compression.codec == "uncompressed" else compression.codec
+    return pq.ParquetWriter(sink, schema, compression=codec, compression_level=compression.level)
 
 
 def _by_partition(rows: pa.Table, names: Sequence[str]) -> Iterator[tuple[dict[str, Any], pa.Table]]:

@@ -26,6 +26,7 @@ from deltalake.schema import Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from tusk_platform.errors import Conflict, Unavailable
+from tusk_platform.plan.profile import Compression
 from tusk_platform.storage.choosing import Chooser
 from tusk_platform.storage.failures import STORE_ERRORS, explained, reason
 from tusk_platform.storage.faultpoints import reach
@@ -63,11 +64,11 @@ class Handle:
     After an own commit it stands at that commit. After a Conflict it is of no more use: open another one.
     """
 
-    def __init__(self, name: str, path: str, options: Mapping[str, str] | None, codec: str) -> None:
+    def __init__(self, name: str, path: str, options: Mapping[str, str] | None, compression: Compression) -> None:
         self.name = name
         self._path = path
         self._options = dict(options or {}) or None
-        self._codec = codec
+        self._compression = compression
         self._known: dict[str, int | None] = {}
         # Whether the handle may have seen commits of others that its reader has not.
         self._doubtful = False
@@ -196,7 +197,7 @@ class Handle:
             schema=pa.schema(self._delta_schema.to_arrow()),
             partitions=tuple(metadata.partition_columns),
             statistics=tuple(name for name in statistics.split(",") if name),
-            codec=self._codec,
+            compression=self._compression,
         )
 
     def _rewritten(self) -> Conflict:

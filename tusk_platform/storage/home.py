@@ -48,6 +48,11 @@ class Home:
         return self.root / "scratch"
 
     @property
+    def circuits(self) -> Path:
+        """Connections that are left alone just now, a file each."""
+        return self.scratch / "circuits"
+
+    @property
     def stopping(self) -> Path:
         """While this file is there, ticks end after the batch in hand."""
         return self.root / "stopping"

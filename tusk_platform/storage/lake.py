@@ -18,6 +18,7 @@ from deltalake.schema import Schema
 
 from tusk_platform.core.stored import ADDED, HOLDS, holds, newest_holders, next_name
 from tusk_platform.errors import Refused, Unavailable
+from tusk_platform.plan.profile import Compression
 from tusk_platform.storage.failures import explained, reason
 from tusk_platform.storage.files import can_have_statistics
 from tusk_platform.storage.handle import Handle
@@ -35,15 +36,18 @@ PROPERTIES: Final[Mapping[str, str]] = {
 }
 _LOG: Final = "_delta_log"
 _ATTEMPTS: Final = 5
+_DEFAULT: Final = Compression()
 
 
 class Lake:
-    """All tables under one root; ``options`` are those of the object store, ``codec`` compresses what is written."""
+    """All tables under one root; ``options`` are those of the object store, ``compression`` that of what is written."""
 
-    def __init__(self, root: Path | str, options: Mapping[str, str] | None = None, *, codec: str = "zstd") -> None:
+    def __init__(
+        self, root: Path | str, options: Mapping[str, str] | None = None, *, compression: Compression = _DEFAULT
+    ) -> None:
         self.root = str(root).rstrip("/")
         self.options = dict(options or {})
-        self.codec = codec
+        self.compression = compression
 
     def path(self, table: str) -> str:
         """Where a table is: ``raw.user_events`` is the folder ``raw/user_events`` under the root."""
@@ -65,7 +69,7 @@ class Lake:
 
     def open(self, table: str) -> Handle:
         """A handle at the table's newest version; UsageError where there is no such table."""
-        return Handle(table, self.path(table), self.options, self.codec)
+        return Handle(table, self.path(table), self.options, self.compression)
 
     def create(
         self, table: str, schema: pa.Schema, *, partition_by: Sequence[str] = (), statistics: Sequence[str] = ()

@@ -107,7 +107,11 @@ def _moved(plan: Plan, query: Query, inputs: Mapping[str, Handle]) -> dict[str, 
             continue
         marks = {
             "clean": (transactions.batch(name), transactions.generation(name)),
-            "agg": (transactions.refreshed(name), transactions.refreshed_generation(name), transactions.definition(name)),
+            "agg": (
+                transactions.refreshed(name),
+                transactions.refreshed_generation(name),
+                transactions.definition(name),
+            ),
             "query": (transactions.changed_at(name), transactions.definition(name)),
         }[schema]
         found[read.table] = tuple(handle.transaction(mark) for mark in marks)

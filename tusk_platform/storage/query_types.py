@@ -36,7 +36,7 @@ def with_types(plan: Plan) -> tuple[Plan, tuple[Problem, ...]]:
             found = _described(tables, query.sql, plan.runtime.timezone)
         except UsageError as error:
             said = f"query `{query.name}` cannot be computed: {error}"
-            problems.append(Problem(query.origin.span, query.origin.key, said, "the functions of MySQL and DuckDB may be used"))
+            problems.append(Problem(query.origin.span, query.origin.key, said, _hint(str(error))))
             found = tuple((c.name, "VARCHAR") for c in query.columns)
         made[query.name] = replace(query, columns=tuple(Column(name, column_type(kind)) for name, kind in found))
     return replace(plan, queries=tuple(made.values())), tuple(problems)
@@ -47,6 +47,13 @@ def column_type(kind: str) -> ColumnType:
     if _INTEGER.fullmatch(kind):
         return "integer"
     return "decimal" if kind.startswith("DECIMAL") else _TYPES.get(kind, "string")
+
+
+def _hint(said: str) -> str:
+    if "unction with name" in said:
+        return "the functions of MySQL and DuckDB may be used"
+    types = "type of a column" if "explicit cast" in said or "No function matches" in said else ""
+    return f"the {types} may be said in its stream: `schema = {{ ... }}`" if types else ""
 
 
 def _table(plan: Plan, table: str, made: dict[str, Query]) -> tuple[str, str, str]:

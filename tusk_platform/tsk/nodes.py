@@ -59,10 +59,8 @@ Value = Scalar | Array | Table | Operator
 class Document:
     """A whole file: what could be read of it, and everything that is wrong with it, in the order of the file.
 
-    Where there are problems, ``root`` holds what was most likely meant, so that later checks can go on. ``text`` is that
-    of the file, without byte order mark and with plain line ends, for a position inside of a value.
+    Where there are problems, ``root`` holds what was most likely meant, so that later checks can go on.
     """
 
     root: Table
     problems: tuple[Problem, ...]
-    text: str = ""

@@ -72,7 +72,7 @@ class _Parser(Cursor):
                 self.depth, self.repeated = len(section.path), section.repeated
             else:
                 self.entry(section.table)
-        return Document(root.freeze(), self.found(), self.source.text)
+        return Document(root.freeze(), self.found())
 
     # Entries
 
@@ -253,7 +253,7 @@ class _Parser(Cursor):
         match token.kind:
             case "string":
                 self.take()
-                return Scalar(token.value, self.source.span(token.start, token.end))
+                return Scalar(token.value, self.source.span_of_text(token.start, token.end))
             case "word":
                 return self.word(place)
             case "{":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -42,9 +43,12 @@ class Source:
         text, first = self.lines[line], self._starts[line]
         return Span(self.file, line + 1, start - first + 1, max(1, min(end - first, len(text)) - (start - first)), text)
 
-    def offset(self, span: Span) -> int:
-        """Where a span begins."""
-        return self._starts[span.line - 1] + span.column - 1
+    def span_of_text(self, start: int, end: int) -> Span:
+        """The span of a text in quotes; with all of its lines where a place inside could not be found without."""
+        span = self.span(start, end)
+        if end - start > span.length or self.text.find("\\", start, end) >= 0:
+            span = replace(span, written=self.text[start : self.line_end(end)])
+        return span
 
     def indent(self, line: int) -> int:
         """Width of the white space that line number ``line`` (from 1) begins with; a tab counts four."""

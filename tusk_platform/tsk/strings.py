@@ -180,14 +180,14 @@ def unescape(raw: str, start: int) -> tuple[str, Trouble | None]:
     return _ESCAPE.sub(meaning, raw), (troubles[0] if troubles else None)
 
 
-def place_in(text: str, start: int, index: int) -> int:
-    """Offset of character number ``index``, from 0, of the value that is written from ``start`` on.
+def place_in(written: str, index: int) -> int:
+    """Where in a text as written, from its opening quote on, character number ``index`` (from 0) of its value stands.
 
-    >>> place_in('x = "a\\\\n"', 4, 1), place_in('x = "a\\\\nb"', 4, 2)
-    (6, 8)
+    >>> place_in('"a\\\\nb"', 1), place_in('"a\\\\nb"', 2)
+    (2, 4)
     """
-    at = start + (len(TRIPLE) if text.startswith(TRIPLE, start) else text.startswith(('"', "'"), start))
-    for found in _ESCAPE.finditer(text, at):
+    at = len(TRIPLE) if written.startswith(TRIPLE) else int(written.startswith(('"', "'")))
+    for found in _ESCAPE.finditer(written, at):
         if index < found.start() - at:
             break
         index -= found.start() - at
@@ -195,7 +195,7 @@ def place_in(text: str, start: int, index: int) -> int:
         if index < size:
             return found.start()
         index, at = index - size, found.end()
-    return min(at + index, len(text))
+    return min(at + index, len(written))
 
 
 def _wrong_escape(found: re.Match[str], start: int) -> Trouble:

@@ -1,4 +1,4 @@
--- Windows of 1 hour over business_events, by product_id, category, region; waits 1 minute for late events.
+-- Tumbling windows of 1 hour over business_events by product_id, category, region, waits 1 minute for late events.
 -- Generated from real_time_aggregations.business_metrics; change it there.
 select
     window_start,

@@ -1,4 +1,4 @@
--- Windows of 1 minute over user_events; waits 1 minute for late events.
+-- Tumbling windows of 1 minute over user_events, waits 1 minute for late events.
 -- Generated from real_time_analytics.processing_pipelines.performance_monitoring; change it there.
 select
     window_start,
@@ -11,6 +11,6 @@ select
     count(*) filter (where coalesce("event_type" = 'error' or "status_code" >= 400 or "success" = false, false)) / nullif(count(*), 0) as "error_rate",
     count(*) * 1e6 / (epoch_us(window_end) - epoch_us(window_start)) as "throughput"
 from (
-    {{ tumbling('user_events', size=60000000, lateness=60000000, key=['event_id'], horizon=3600000000) | indent(4) }}
+    {{ tumbling('user_events', size=60000000, lateness=60000000, key=['event_id'], horizon=3900000000) | indent(4) }}
 )
 group by window_start, window_end

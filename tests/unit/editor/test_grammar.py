@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -156,3 +158,18 @@ def test_every_pattern_is_one_of_the_engine_that_editors_use() -> None:
     assert len(found) > 20
     for pattern in found:
         onigurumacffi.compile(pattern)
+
+
+def test_the_settings_for_editors_are_well_formed() -> None:
+    extension = ROOT / "docs/editor/vscode"
+    manifest = json.loads((extension / "package.json").read_text(encoding="utf-8"))
+    language = json.loads((extension / "language-configuration.json").read_text(encoding="utf-8"))
+    readme = (ROOT / "docs/editor/README.md").read_text(encoding="utf-8")
+    [helix] = [tomllib.loads(block) for block in re.findall(r"^```toml\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)]
+    [grammar] = manifest["contributes"]["grammars"]
+
+    assert (extension / manifest["main"]).is_file()
+    assert grammar["scopeName"] == json.loads(GRAMMAR.read_text(encoding="utf-8"))["scopeName"]
+    assert Path(grammar["path"]).name == GRAMMAR.name
+    assert language["comments"]["lineComment"] == "//"
+    assert helix["language-server"]["tusk"] == {"command": "tusk", "args": ["lsp"]}

@@ -42,14 +42,14 @@ def test_a_section_says_what_it_is() -> None:
 def test_an_aggregate_says_what_the_plan_makes_of_it() -> None:
     text = said("    user_met|rics = {\n")
 
-    assert "`agg.user_metrics` reads stream `user_events`: windows of 5 minutes" in text
+    assert "`agg.user_metrics`: tumbling windows of 5 minutes over user_events" in text
     assert "*Inferred:* `user_metrics` reads stream `user_events`" in text
     assert "`stream` would say it" in text
 
 
 def test_a_name_says_what_it_is_a_name_of() -> None:
     assert "**user_metrics**: aggregate" in said('data_source = "user_|metrics"')
-    assert "sum of `amount`" in said("rev|enue = ")
+    assert "`sum(amount)`, decimal" in said("rev|enue = ")
     assert "`raw.user_events`, from `kafka`, embedded (`log`)" in said("user_ev|ents = {")
 
 

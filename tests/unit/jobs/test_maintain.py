@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.streams import a_stream
 from tusk_platform.core.schema import raw_schema
+from tusk_platform.core.transactions import trimmed
 from tusk_platform.jobs.maintain import MaintainReport, maintain
 from tusk_platform.plan.nodes import Plan
 from tusk_platform.storage.lake import Lake
@@ -21,7 +22,10 @@ TODAY = dt.date(2026, 1, 1)
 def lake(tmp_path: Path) -> Lake:
     lake = Lake(tmp_path)
     lake.create(
-        "raw.orders", raw_schema(a_stream()), partition_by=("_status", "_ingested_date"), statistics=("_batch",)
+        "raw.orders",
+        raw_schema(a_stream()),
+        partition_by=("_status", "_ingested_date"),
+        statistics=("_batch", "_event_time"),
     )
     return lake
 
@@ -69,6 +73,23 @@ def test_rows_past_retention_go_good_and_bad(lake: Lake) -> None:
     assert report.rows_expired == 4
     days = lake.open("raw.orders").delta.to_pyarrow_table()["_ingested_date"].to_pylist()
     assert sorted(set(days)) == [TODAY - dt.timedelta(days=d) for d in (7, 6, 0)]
+
+
+def test_raw_knows_up_to_when_events_may_be_missing(lake: Lake) -> None:
+    handle = lake.open("raw.orders")
+    for days in (9, 8, 0):
+        day = TODAY - dt.timedelta(days=days)
+        times = [dt.datetime(day.year, day.month, day.day, hour, tzinfo=dt.UTC) for hour in (5, 6)]
+        handle.append(pa.table({"_status": ["ok"] * 2, "_ingested_date": [day] * 2, "_event_time": times}), {})
+    before = lake.open("raw.orders").transaction(trimmed("orders"))
+    keep(lake, retention=7 * DAY)
+    once = lake.open("raw.orders").transaction(trimmed("orders"))
+    keep(lake, retention=7 * DAY)
+
+    six = dt.datetime(2025, 12, 24, 6, tzinfo=dt.UTC)
+    assert before is None
+    assert once == int(six.timestamp() * 1_000_000) + 999  # the log keeps milliseconds
+    assert lake.open("raw.orders").transaction(trimmed("orders")) == once
 
 
 def test_without_retention_everything_stays(lake: Lake) -> None:

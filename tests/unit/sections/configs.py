@@ -99,7 +99,7 @@ def _parsed(example: object) -> Any:  # noqa: ANN401 - any config value
 
 
 def accepted(schema: type[Block], values: Values) -> Values | None:
-    """The values without those that the schema refuses beside the others; None where one of those it needs is among them."""
+    """The values without those that the schema refuses beside the others; None where it needs one of them."""
     keys = schema.config_keys()
     for _ in range(len(values) + 1):
         try:

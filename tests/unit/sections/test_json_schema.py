@@ -22,7 +22,11 @@ from tusk_platform.tsk.parser import parse
 from tusk_platform.tsk.values import plain
 
 ROOT = Path(__file__).resolve().parents[3]
-FILES = [*sorted((ROOT / "tests/golden/plan").glob("*.tsk")), ROOT / "platform.tsk", ROOT / "docs/every_key.tsk"]
+GOLDEN = sorted((ROOT / "tests/golden/plan").glob("*.tsk"))
+FILES = [f for f in GOLDEN if f.with_suffix(".plan.json").exists()] + [
+    ROOT / "platform.tsk",
+    ROOT / "docs/every_key.tsk",
+]
 STREAM = "real_time_analytics = {{ data_streams = {{ s = {{ {} }} }} }}"
 WIDGET = "live_dashboards = {{ d = {{ widgets = {{ w = {{ {} }} }} }} }}"
 

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tusk_platform.plan.profile import Compression
 from tusk_platform.storage.compaction import compact, plan_merges
 from tusk_platform.storage.handle import DataFile
 from tusk_platform.storage.lake import Lake
@@ -103,6 +104,18 @@ def test_merged_file_keeps_the_order_of_commits(tmp_path: Path) -> None:
 
     [only] = lake.open("t").files()
     assert pq.read_table(Path(lake.path("t")) / only.path)["number"].to_pylist() == [5, 3, 9, 1]
+
+
+def test_merged_file_is_compressed_as_asked(tmp_path: Path) -> None:
+    Lake(tmp_path).create("t", SCHEMA)
+    for n in range(4):
+        Lake(tmp_path).open("t").append(pa.table({"number": [n]}), {})
+    lake = Lake(tmp_path, compression=Compression("gzip", 9))
+    compact(lake, "t")
+
+    [only] = lake.open("t").files()
+    stored = pq.ParquetFile(Path(lake.path("t")) / only.path).metadata
+    assert stored.row_group(0).column(0).compression == "GZIP"
 
 
 def test_files_without_a_newer_column_are_merged_with_those_that_have_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.fakes.streams import a_stream
 from tusk_platform.core.schema import MONEY, TIMESTAMP, raw_schema
 from tusk_platform.errors import Refused, UsageError
+from tusk_platform.plan.profile import Codec, Compression
 from tusk_platform.storage.lake import Lake
 
 SCHEMA = pa.schema([("name", pa.string()), ("number", pa.int64()), ("day", pa.date32())])
@@ -125,15 +126,27 @@ def test_opening_what_is_not_there_says_so(lake: Lake) -> None:
         lake.open("raw.orders")
 
 
-@pytest.mark.parametrize("codec", ["zstd", "snappy", "lz4", "gzip"])
-def test_files_are_compressed_as_asked(tmp_path: Path, codec: str) -> None:
-    lake = Lake(tmp_path, codec=codec)
+@pytest.mark.parametrize("codec", ["zstd", "snappy", "lz4", "gzip", "uncompressed"])
+def test_files_are_compressed_as_asked(tmp_path: Path, codec: Codec) -> None:
+    lake = Lake(tmp_path, compression=Compression(codec))
     lake.create("t", SCHEMA)
     handle = lake.open("t")
     handle.append(pa.table({"name": ["a"]}), {})
 
     stored = pq.ParquetFile(Path(lake.path("t")) / handle.files()[0].path).metadata
     assert stored.row_group(0).column(0).compression.lower() == codec
+
+
+def test_higher_level_makes_smaller_files(tmp_path: Path) -> None:
+    rows = pa.table({"name": [f"user {n * n % 9973}" for n in range(50_000)]})
+    sizes = []
+    for level in (1, 19):
+        lake = Lake(tmp_path / str(level), compression=Compression("zstd", level))
+        lake.create("t", SCHEMA)
+        lake.open("t").append(rows, {})
+        sizes.append(lake.open("t").files()[0].size)
+
+    assert sizes[1] < 0.97 * sizes[0]
 
 
 def test_raw_rows_of_every_type_come_back_as_they_were(lake: Lake) -> None:

@@ -1,0 +1,13 @@
+-- Sliding windows of 10 minutes every 2 minutes over user_events.
+-- Generated from stream_processing.windows.sliding; change it there.
+select
+    window_start,
+    window_end,
+    count(*) as event_count,
+    count(distinct "user_id") as "user_count",
+    cast(sum("session_duration") as double) / count("session_duration") as "avg_session_duration",
+    cast(sum("amount") as decimal(38, 4)) as "total_revenue"
+from (
+    {{ sliding('user_events', size=600000000, slide=120000000, key=['event_id'], horizon=3900000000) | indent(4) }}
+)
+group by window_start, window_end
