@@ -180,9 +180,13 @@ class Described(Protocol):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """A source adapter that checks its keys but reads nothing yet; ``not_yet`` says so, and what is read instead."""
+    """A source adapter that checks its keys but reads nothing yet; ``not_yet`` says so, and what is read instead.
+
+    ``in_use`` are those of its keys that have their effect all the same.
+    """
 
     not_yet: str
+    in_use: frozenset[str]
 
 
 class Engine(Protocol):

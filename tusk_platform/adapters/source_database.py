@@ -49,6 +49,7 @@ class DatabaseAdapter:
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
     options = DatabaseOptions
+    in_use: frozenset[str] = frozenset()
     not_yet = "reading from a database is not carried out yet; without `connections.database` the embedded log is read"
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class GoogleAnalyticsAdapter:
     event_time: str | None = "date"
     columns: tuple[tuple[str, str], ...] = (("date", "timestamp"),)
     options = GoogleAnalyticsOptions
+    in_use = frozenset({"metrics", "dimensions"})
     not_yet = (
         "reading from Google Analytics is not carried out yet; without `connections.google_analytics` the embedded log "
         "is read"

@@ -43,6 +43,7 @@ class MqttAdapter:
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = (("topic", "string"), ("value", "double"))
     options = MqttOptions
+    in_use = frozenset({"topics"})
     not_yet = "reading from an MQTT broker is not carried out yet; without `connections.mqtt` the embedded log is read"
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class PrometheusAdapter:
         ("labels", "json"),
     )
     options = PrometheusOptions
+    in_use = frozenset({"metrics", "scrape_interval"})
     not_yet = (
         "reading from a Prometheus server is not carried out yet; "
         "without `connections.prometheus` this machine's own metrics are read"

@@ -36,6 +36,7 @@ class SalesforceAdapter:
     event_time: str | None = "SystemModstamp"
     columns: tuple[tuple[str, str], ...] = (("Id", "string"), ("SystemModstamp", "timestamp"))
     options = SalesforceOptions
+    in_use = frozenset({"fields"})
     not_yet = (
         "reading from Salesforce is not carried out yet; without `connections.salesforce` the embedded log is read"
     )

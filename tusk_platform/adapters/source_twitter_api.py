@@ -42,6 +42,7 @@ class TwitterAdapter:
         ("text", "string"),
     )
     options = TwitterOptions
+    in_use: frozenset[str] = frozenset()
     not_yet = "reading from X is not carried out yet; without `connections.twitter` the embedded log is read"
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:

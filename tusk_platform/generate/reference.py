@@ -196,7 +196,6 @@ def _source(name: str) -> Iterable[str]:
         yield f"{sentence(schema.__doc__)}\n"
     if reason:
         yield f"**Not active:** {reason}.\n"
-    stand_in = options_of(adapter.stand_in) if adapter.stand_in else None
     if adapter.stand_in and not reason:
         yield (
             f"Without `connections.{name}` the embedded log is read.\n"
@@ -204,8 +203,8 @@ def _source(name: str) -> Iterable[str]:
             else ("What is pushed goes to the embedded log and is read from there.\n")
         )
     if schema is not None and schema.config_keys():
-        covered = set(stand_in.config_keys()) if stand_in else set()
-        yield from _rows(schema, lambda key: ("of the stand-in" if key in covered else _SHORT) if reason else "")
+        in_use = adapter.in_use if isinstance(adapter, ports.Waiting) else frozenset(schema.config_keys())
+        yield from _rows(schema, lambda key: "" if key in in_use else _SHORT)
 
 
 def _names() -> Iterable[str]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 
-from tusk_platform.core import transactions
 from tusk_platform.errors import Held
 from tusk_platform.jobs.news import last_batch
 from tusk_platform.jobs.show import dashboard_values
@@ -94,9 +93,8 @@ def _aggregate_asset(plan: Plan, aggregate: Aggregate, config: Path) -> dg.Asset
         with plainly(context, plan.fault_tolerance):
             platform = platform_at(config)
             [result] = refresh_aggregates(platform, [aggregate.name], command=_who(context))
-            held = platform.lake.open(aggregate.table).transaction(transactions.refreshed(aggregate.name))
         return dg.MaterializeResult(
-            metadata={"rows": result.rows, "seconds": result.seconds, "through_batch": held or 0},
+            metadata={"rows": result.rows, "seconds": result.seconds, "through_batch": result.through_batch},
         )
 
     return refresh_now

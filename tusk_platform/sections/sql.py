@@ -72,7 +72,7 @@ def _parsed(sql: str, dialect: str) -> Any:  # noqa: ANN401 - sqlglot's tree; it
 def _plain(found: dict[str, Any]) -> str:
     """The parser's own words, where they are words for a person."""
     description = str(found.get("description") or "").rstrip(".")
-    if not description or "<class" in description:
+    if not description or "<" in description:
         return "something is missing before or after it"
     waiting = description.removeprefix("Expecting ")
     return f"expected `{waiting}` before it" if waiting != description else description[0].lower() + description[1:]

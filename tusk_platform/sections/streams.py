@@ -224,12 +224,12 @@ def not_yet(source: str) -> str:
 
 
 def waiting(keys: StreamKeys, source: str, origin: Origin) -> tuple[Inactive, ...]:
-    """The keys of a stream's source that nothing reads yet: where its stand-in is read, only what that knows counts."""
-    reason = not_yet(source)
-    stand_in = ports.source_adapter(source).stand_in if reason else None
-    adapter = ports.source_adapter(stand_in) if stand_in else None
-    known = set(adapter.options.config_keys()) if isinstance(adapter, ports.Described) else set()
-    return tuple(Inactive(f"{origin.key}.{k}", reason) for k in keys.written_options if reason and k not in known)
+    """The keys of a stream's source that have no effect yet."""
+    adapter = ports.source_adapter(source)
+    if not isinstance(adapter, ports.Waiting):
+        return ()
+    written = (k for k in keys.written_options if k not in adapter.in_use)
+    return tuple(Inactive(f"{origin.key}.{k}", adapter.not_yet) for k in written)
 
 
 def stream_draft(name: str, keys: StreamKeys, source: str, origin: Origin) -> StreamDraft:

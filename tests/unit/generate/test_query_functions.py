@@ -133,7 +133,8 @@ def test_expression_gives_the_value_of_the_manual(expression: str, expected: obj
 
 
 @pytest.mark.parametrize(
-    ("unit", "microseconds"), [("SECONDS", 10**6), ("MINUTE", 60 * 10**6), ("HOUR", 3600 * 10**6), ("DAY", 86400 * 10**6)]
+    ("unit", "microseconds"),
+    [("SECONDS", 10**6), ("MINUTE", 60 * 10**6), ("HOUR", 3600 * 10**6), ("DAY", 86400 * 10**6)],
 )
 @given(amount=st.integers(1, 10_000))
 def test_interval_before_now_is_how_far_a_query_looks_back(unit: str, microseconds: int, amount: int) -> None:
