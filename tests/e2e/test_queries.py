@@ -92,7 +92,7 @@ def test_seed_queries_give_the_values_worked_out_by_hand(tusk: Tusk) -> None:
     tusk("run", "query.real_time_metrics")
 
     assert [s["asset"] for s in steps][-2:] == ["query.user_segments", "query.system_performance"]
-    assert int(tusk.sql("select count(*) as n from late.user_events")[0]["n"]) == 2
+    assert int(tusk.sql("select count(*) as n from late.user_events")[0]["n"]) == 1
     segments = {r["user_id"]: r for r in tusk.sql("select * from query.user_segments")}
     assert {user: (r["segment"], int(r["purchase_count"]), r["total_spent"]) for user, r in segments.items()} == {
         "exactly_1000": ("medium_value", 1, "1000.0000"),

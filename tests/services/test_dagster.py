@@ -173,9 +173,7 @@ def test_service_that_is_away_is_tried_again_with_growing_waits(config: Path, mo
     ]
     assert waits == [0.01, 0.03]
     [failed] = result.get_step_failure_events()
-    assert failed.step_failure_data.error.message.endswith(
-        "environment variable `NOT_SET_YET` is not set; `connections.kafka.bootstrap_servers` needs it\n"
-    )
+    assert "environment variable `NOT_SET_YET` is not set" in str(failed.step_failure_data.error)
 
 
 def test_mistake_is_not_tried_again(config: Path, platform: Platform) -> None:
@@ -185,7 +183,7 @@ def test_mistake_is_not_tried_again(config: Path, platform: Platform) -> None:
     result = dg.materialize([asset], raise_on_error=False)
 
     [failed] = result.get_step_failure_events()
-    assert "did you mean `kafka`" in failed.step_failure_data.error.message
+    assert "did you mean `kafka`" in str(failed.step_failure_data.error)
     assert not [e for e in result.all_events if e.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY]
 
 

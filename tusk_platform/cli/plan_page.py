@@ -215,7 +215,7 @@ def _scale(plan: Plan) -> Iterable[str]:
 
 
 def _instances(plan: Plan, s: Scaling) -> Iterable[str]:
-    mark = _mark(plan, "scalability_config.horizontal_scaling")
+    mark = _mark(plan, "scalability_config.horizontal_scaling.min_instances")
     if not s.enabled:
         yield f"one instance{mark}"
     elif s.auto_scaling:

@@ -21,7 +21,10 @@ class HorizontalScaling(Block):
     auto_scaling: bool = Field(default=False, description="Whether their number follows the load.", examples=[True])
     min_instances: Count = Field(default=1, description="Instances that always run.", examples=[2])
     max_instances: Count = Field(
-        default=10, description="At most so many; at least `min_instances`.", examples=[10], validate_default=True
+        default=10,
+        description="At most so many, and on one machine so many runs at once; at least `min_instances`.",
+        examples=[10],
+        validate_default=True,
     )
     scale_up_threshold: Percent = Field(
         default=70, description="Percent of load from which instances are added.", examples=[70]
@@ -87,10 +90,19 @@ class ScalabilityConfig(Block):
     fault_tolerance: FaultTolerance = Field(default_factory=FaultTolerance, description="What happens on failure.")
 
 
+_ONE_PROCESS: Final = "one machine runs one process that serves; deployment files are not written yet"
 _WAITING: Final = {
-    "horizontal_scaling": "one machine runs one instance of each process; deployment files are not written yet",
+    "horizontal_scaling.auto_scaling": _ONE_PROCESS,
+    "horizontal_scaling.min_instances": _ONE_PROCESS,
+    "horizontal_scaling.scale_up_threshold": _ONE_PROCESS,
+    "horizontal_scaling.scale_down_threshold": _ONE_PROCESS,
     "load_balancing": "there is one instance to reach; deployment files are not written yet",
 }
+
+
+def _said(section: ScalabilityConfig, name: str) -> bool:
+    table, _, key = name.partition(".")
+    return table in section.model_fields_set and (not key or key in getattr(section, table).model_fields_set)
 
 
 def lower(section: ScalabilityConfig, place: Place) -> Fragment:
@@ -115,8 +127,6 @@ def lower(section: ScalabilityConfig, place: Place) -> Fragment:
             fallback=faults.fallback_strategies,
         ),
         inactive=tuple(
-            Inactive(f"scalability_config.{name}", why)
-            for name, why in _WAITING.items()
-            if name in section.model_fields_set
+            Inactive(f"scalability_config.{name}", why) for name, why in _WAITING.items() if _said(section, name)
         ),
     )

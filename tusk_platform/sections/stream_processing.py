@@ -145,7 +145,7 @@ class StreamProcessing(Block):
         examples=["apache_flink"],
     )
     parallelism: Count | None = Field(
-        default=None, description="Flink's job parallelism; embedded: threads and partition readers.", examples=[4]
+        default=None, description="Flink's job parallelism; embedded: aggregates computed at once.", examples=[4]
     )
     checkpoint_interval: Duration | None = Field(
         default=None,

@@ -52,7 +52,7 @@ Chosen = Mapping[str, str]
 class StreamRow:
     """A stream on the overview: names as written in the config, numbers as text.
 
-    ``left_alone``: since when its connection's circuit is open, for the ``reason``.
+    ``left_alone``: the circuit of its connection is open.
     """
 
     name: str
@@ -65,8 +65,16 @@ class StreamRow:
     waiting: str
     newest: Mapping[str, str] | None
     command: str
-    left_alone: Mapping[str, str] | None = None
-    reason: str = ""
+    left_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A connection whose circuit is open: since when, and why."""
+
+    connection: str
+    since: Mapping[str, str]
+    reason: str
 
 
 class Pages:
@@ -152,13 +160,22 @@ class Pages:
             timezone=self.plan.runtime.timezone,
         )  # fmt: skip
 
-    def index(self, streams: Sequence[StreamRow], *, as_of: int, cache: CacheFacts, trouble: str = "") -> str:
-        """The overview: dashboards and streams, and how well the cache does."""
+    def index(
+        self,
+        streams: Sequence[StreamRow],
+        *,
+        as_of: int,
+        cache: CacheFacts,
+        left_alone: Sequence[LeftAlone] = (),
+        trouble: str = "",
+    ) -> str:
+        """The overview: dashboards and streams, connections that are left alone, and how well the cache does."""
         file = Path(self.plan.file).name or "the config"
         page = self._templates.get_template("index.html")
         return page.render(
-            here="/", streams=streams, as_of=self.clock(as_of), trouble=trouble, file=file, cache=self._cache(cache)
-        )
+            here="/", streams=streams, as_of=self.clock(as_of), trouble=trouble, file=file, left_alone=left_alone,
+            cache=self._cache(cache),
+        )  # fmt: skip
 
     def _cache(self, cache: CacheFacts) -> str:
         if not cache.enabled:

@@ -21,7 +21,7 @@ from tusk_platform.serving.board import Board, Stamped
 from tusk_platform.serving.guard import HEADERS
 from tusk_platform.serving.kept import CacheFacts
 from tusk_platform.serving.live import MOST_LISTENERS, news
-from tusk_platform.serving.pages import StreamRow
+from tusk_platform.serving.pages import LeftAlone, StreamRow
 from tusk_platform.serving.receiver import Receiver
 from tusk_platform.serving.silence import next_step
 from tusk_platform.serving.wire import as_json, written_time
@@ -174,13 +174,15 @@ class Site:
         now = self._clock()
         pages, cache = self._board.pages, self._warehouse.cache()
         circuits = self._circuits()
+        alone = [LeftAlone(name, pages.day(c.since, now), c.reason) for name, c in sorted(circuits.items())]
+        rows, trouble = [], ""
         try:
-            rows = [self._row(s, now, circuits.get(s.connection or "")) for s in self.plan.streams]
+            rows = [self._row(s, now, left_alone=s.connection in circuits) for s in self.plan.streams]
         except TuskError as error:
-            return pages.index([], as_of=now, cache=cache, trouble=f"The lake cannot be read: {error}")
-        return pages.index(rows, as_of=now, cache=cache)
+            trouble = f"The lake cannot be read: {error}"
+        return pages.index(rows, as_of=now, cache=cache, left_alone=alone, trouble=trouble)
 
-    def _row(self, stream: Stream, now: int, circuit: Circuit | None) -> StreamRow:
+    def _row(self, stream: Stream, now: int, *, left_alone: bool) -> StreamRow:
         count = Unit().write
         state = self._warehouse.state(stream)
         ok, quarantined = self._warehouse.counts(stream)
@@ -198,6 +200,5 @@ class Site:
             waiting=NOTHING if waiting is None else count(waiting),
             newest=None if newest is None else self._board.pages.day(newest, now),
             command=next_step(stream),
-            left_alone=None if circuit is None else self._board.pages.day(circuit.since, now),
-            reason="" if circuit is None else circuit.reason,
+            left_alone=left_alone,
         )

@@ -100,3 +100,9 @@ def _section(leaf: Leaf, line: int, column: int, old: str, new: str) -> Document
     assert rest[column - 1 :].startswith(old)
     text = f"{head}\n{rest[: column - 1]}{new}{rest[column - 1 + len(old) :]}" if line > first else rest
     return parse(text, "platform.tsk")
+
+
+def text_with_value(leaf: Leaf, written: str) -> str:
+    """The whole file with another value of the leaf."""
+    start = _offset(leaf.value.span)
+    return seed()[:start] + written + seed()[start + len(_written(leaf)) :]
