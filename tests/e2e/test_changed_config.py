@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,10 @@ def events() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture
-def tusk(tmp_path: Path) -> Tusk:
-    """A platform with three days of orders, all refreshed."""
-    made = Tusk(tmp_path)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a platform with three days of orders, all refreshed."""
+    made = Tusk(tmp_path_factory.mktemp("filled"))
     made.configure(CONFIG)
     lines = "\n".join(json.dumps(e) for e in events()).encode()
     made("publish", "orders", stdin=lines)
@@ -69,7 +70,13 @@ def tusk(tmp_path: Path) -> Tusk:
     made("ingest", "orders", "--once")
     made("ingest", "visits", "--once")
     made("run", "agg.sales", "agg.totals", "agg.shops", "agg.pages")
-    return made
+    return made.folder
+
+
+@pytest.fixture
+def tusk(filled: Path, tmp_path: Path) -> Tusk:
+    """A platform of the test's own with all that is in the filled one."""
+    return Tusk(Path(shutil.copytree(filled, tmp_path / "shop", symlinks=True)))
 
 
 def change(tusk: Tusk, *pairs: tuple[str, str]) -> None:

@@ -74,9 +74,11 @@ class FakeWarehouse:
         """The greatest event time."""
         return self._one(f"select epoch_us(max(_event_time)) from {stream.table} where _status = 'ok'")
 
-    def stamp(self, streams: frozenset[str], aggregates: frozenset[str]) -> Hashable:
+    def stamp(
+        self, streams: frozenset[str], aggregates: frozenset[str], queries: frozenset[str] = frozenset()
+    ) -> Hashable:
         """The commits so far, of whatever table."""
-        del streams, aggregates
+        del streams, aggregates, queries
         return self.lake.commits
 
     def _followed(self, stream: Stream) -> Recent | None:

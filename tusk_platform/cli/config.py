@@ -10,6 +10,7 @@ import typer
 
 from tusk_platform.cli.against import compare
 from tusk_platform.cli.difference_page import difference_json, difference_page
+from tusk_platform.cli.files import read_text, shown_path
 from tusk_platform.cli.output import ConfigOption, JsonOption, progress, say, say_json, warn
 from tusk_platform.cli.plan_page import plan_page
 from tusk_platform.compile import Compiled, compile_file, load_plan, stale_files, write_files
@@ -50,7 +51,7 @@ def check(
     """Parse, validate and resolve: every mistake at once, with its line and what would be right."""
     problems: list[Problem] = []
     for file in files or [config_path(config)]:
-        compiled = compile_file(_shown(file))
+        compiled = compile_file(shown_path(file))
         problems += _connected(compiled, file, quiet=as_json) if connect else compiled.problems
     errors = sum(p.severity == "error" for p in problems)
     if as_json:
@@ -89,7 +90,7 @@ def parse_files(
     parsed = []
     problems: list[Problem] = []
     for file in files:
-        document = parse(_text(file), str(file))
+        document = parse(read_text(file), str(file))
         problems += document.problems
         parsed.append(plain(document.root))
     if problems:
@@ -105,7 +106,7 @@ def plan(
 ) -> None:
     """What will exist, what was inferred, which connections are embedded; or what a change changes."""
     path = config_path(file or config)
-    loaded = load_plan(_shown(path))
+    loaded = load_plan(shown_path(path))
     if against is not None:
         comparison = compare(path, loaded, against)
         if as_json_:
@@ -125,23 +126,11 @@ def generate(
 ) -> None:
     """The models and suites of a config into the projects beside it: what this repository commits for its own."""
     path = config_path(config)
-    stale = stale_files(load_plan(_shown(path)), path.parent)
+    stale = stale_files(load_plan(shown_path(path)), path.parent)
     if not check_only:
         write_files(stale)
     for file in stale:
-        say(f"{'out of date' if check_only else 'written' if stale[file] is not None else 'removed'}: {_shown(file)}")
+        done = "out of date" if check_only else "written" if stale[file] is not None else "removed"
+        say(f"{done}: {shown_path(file)}")
     if check_only and stale:
         raise UsageError("generated files are out of date: run `make generated`")
-
-
-def _shown(file: Path) -> Path:
-    """The path as a person would write it: relative to here where it is below."""
-    here = Path.cwd()
-    return file.relative_to(here) if file.is_absolute() and file.is_relative_to(here) else file
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise UsageError(f"cannot read {file}: {e}") from None

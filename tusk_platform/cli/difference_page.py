@@ -54,8 +54,8 @@ def difference_page(c: Comparison) -> str:
     """What is added, changed, renamed, rebuilt and dropped, and one line that counts it."""
     parts = [
         _section("Added", (_node(n) for n in c.of("added"))),
-        _section("Changed", (line for n in c.of("changed") for line in (_node(n), *_changes(n)))),
-        _section("Renamed", (line for n in c.of("renamed") for line in (_node(n), *_changes(n)))),
+        _section("Changed", (line for n in c.of("changed") for line in node_lines(n))),
+        _section("Renamed", (line for n in c.of("renamed") for line in node_lines(n))),
         _section("Read in another type", (line for e in c.tables("retyped") for line in _effect(e))),
         _section("Started over", (line for e in c.tables("restarted") for line in _effect(e))),
         _section("Rebuilt", (line for e in c.tables("rebuilt") for line in _effect(e))),
@@ -100,6 +100,12 @@ def _summary(c: Comparison) -> str:
     if not counts:
         return "no change"
     return f"{counts}; refused without `--allow-drop`" if c.refused else counts
+
+
+def node_lines(n: Node) -> Iterator[str]:
+    """A node that differs, and each of its values that does."""
+    yield _node(n)
+    yield from _changes(n)
 
 
 def _node(n: Node) -> str:

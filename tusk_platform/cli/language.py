@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tusk_platform.cli.config import _shown
+from tusk_platform.cli.files import shown_path
 from tusk_platform.cli.output import ConfigOption, say
 from tusk_platform.errors import ConfigError, Problem, Unavailable, UsageError
 from tusk_platform.runtime.environment import config_path
@@ -36,7 +36,7 @@ def fmt(
 
     problems: list[Problem] = []
     changed = False
-    for file in files or [_shown(config_path(config))]:
+    for file in files or [shown_path(config_path(config))]:
         written = _written(file)
         name = "standard input" if file == _STDIN else str(file)
         try:

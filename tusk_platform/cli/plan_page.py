@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tusk_platform.plan.learning import Model
 from tusk_platform.plan.nodes import Aggregate, Assumption, Connection, Dashboard, Plan, Query, Stream
 from tusk_platform.plan.page import fingerprint
-from tusk_platform.plan.profile import Runtime, Scaling
+from tusk_platform.plan.profile import Scaling
 from tusk_platform.plan.words import aggregate_words, cadence_words, input_words, metric_words, query_words, rule_words
 from tusk_platform.ports import source_adapter
 from tusk_platform.units import spell, spell_size
@@ -29,7 +29,7 @@ def plan_page(plan: Plan) -> str:
         _section("Features and serving", _learning(plan)),
         _section("Across sources", _fusion(plan)),
         _section("Rows and people", _governance(plan)),
-        _section("Runtime", _runtime(plan.runtime)),
+        _section("Runtime", _runtime(plan)),
         _section("Scale and failures", _scale(plan)),
         _section("Connections", _connections(plan)),
         _section("Inferred", map(_assumption, plan.assumptions)),
@@ -179,9 +179,11 @@ def _fusion(plan: Plan) -> Iterable[str]:
 
 def _governance(plan: Plan) -> Iterable[str]:
     c, key = plan.cleansing, "data_quality_config.data_cleansing"
-    yield f"repeated events: {'left out' if c.duplicate_removal else 'kept'} in clean"
+    if plan.streams:
+        yield f"repeated events: {'left out' if c.duplicate_removal else 'kept'} in clean"
     if c.outlier_detection:
-        yield f"outliers: marked from a robust score of {c.outlier_threshold:g}{_mark(plan, f'{key}.outlier_detection')}"
+        mark = _mark(plan, f"{key}.outlier_detection")
+        yield f"outliers: marked from a robust score of {c.outlier_threshold:g}{mark}"
     if c.missing_data != "none":
         yield f"missing values: {c.missing_data}{_mark(plan, f'{key}.missing_data_handling')}"
     if a := plan.audit:
@@ -190,9 +192,12 @@ def _governance(plan: Plan) -> Iterable[str]:
         yield f"audit trail: kept {spell(a.retention)}, {masked_}{_mark(plan, a.origin.key)}"
 
 
-def _runtime(r: Runtime) -> Iterable[str]:
-    yield f"engine {r.engine}, {r.parallelism} readers and threads, a commit at least every {spell(r.commit_interval)}"
-    parallel = f"{r.workers or 'as many as cores'} workers" if r.parallel else "one thing after the other"
+def _runtime(plan: Plan) -> Iterable[str]:
+    r = plan.runtime
+    engine = f"engine {r.engine}{_mark(plan, 'stream_processing.engine')}"
+    yield f"{engine}, {r.parallelism} readers and threads, a commit at least every {spell(r.commit_interval)}"
+    workers = f"{r.workers} workers" if r.workers else "as many workers as cores"
+    parallel = workers if r.parallel else "one thing after the other"
     yield f"{parallel}, {r.batch_rows} rows a read"
     level = f" level {r.compression.level}" if r.compression.level is not None else ""
     yield f"files and messages: {r.compression.codec}{level}"
@@ -204,11 +209,14 @@ def _runtime(r: Runtime) -> Iterable[str]:
         f"{spell(memory.trim_every)}"
     )
     if r.checkpoint_dir:
-        yield f"checkpoints: {r.checkpoint_dir} every {spell(r.checkpoint_interval or r.commit_interval)}"
+        pace = spell(r.checkpoint_interval or r.commit_interval)
+        mark = _mark(plan, "stream_processing.state_backend")
+        yield f"checkpoints: {r.checkpoint_dir} every {pace}, state in {r.state_backend}{mark}"
 
 
 def _scale(plan: Plan) -> Iterable[str]:
-    yield from _instances(plan, plan.scaling)
+    if plan.scaling != Scaling():
+        yield from _instances(plan, plan.scaling)
     f = plan.fault_tolerance
     switches = f"circuit breaker {_on(value=f.circuit_breaker)}, last good value {_on(value=f.fallback)}"
     yield f"failed calls: {f.max_retries} retries, each wait {f.backoff_multiplier:g} times the last; {switches}"
@@ -222,7 +230,7 @@ def _instances(plan: Plan, s: Scaling) -> Iterable[str]:
         bounds = f"up from {s.scale_up_threshold:g} %, down below {s.scale_down_threshold:g} %"
         yield f"{s.min_instances} to {s.max_instances} instances, {bounds} of load{mark}"
     else:
-        yield f"{s.min_instances} instances{mark}"
+        yield f"{_count((None,) * s.min_instances, 'instance')}{mark}"
     affinity = f"session affinity {_on(value=s.session_affinity)}"
     mark = _mark(plan, "scalability_config.load_balancing")
     yield f"requests: {s.balancing}, health checks {_on(value=s.health_checks)}, {affinity}{mark}"

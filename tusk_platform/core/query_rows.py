@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from tusk_platform.core.views import quoted
+from tusk_platform.core.views import near, quoted
 from tusk_platform.plan.nodes import Stream
 
 # The deepest decimals of sums of money; deeper ones keep their own.
@@ -32,11 +32,10 @@ def clean_since(stream: Stream, ok: str, since: int | None) -> str:
     key = [quoted(part) for part in stream.dedup_key]
     same = " and ".join(f"earlier.{part} = later.{part}" for part in key)
     seen = f"select {', '.join(key)}, _batch, _offset, _partition, _event_time from {ok}"
-    apart = "abs(epoch_us(earlier._event_time) - epoch_us(later._event_time))"
     return (
         f"select later.* from (select * from {ok} where {inside}) as later anti join ({seen}) as earlier on {same} "
         "and (earlier._batch, earlier._offset, earlier._partition) < (later._batch, later._offset, later._partition) "
-        f"and {apart} <= {stream.dedup_horizon}"
+        f"and {near('earlier', 'later', stream.dedup_horizon)}"
     )
 
 

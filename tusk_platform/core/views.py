@@ -151,10 +151,20 @@ def _clean(stream: Stream, raw: str) -> str:
         return ok
     same = " and ".join(f"earlier.{quoted(part)} = later.{quoted(part)}" for part in stream.dedup_key)
     order = "(earlier._batch, earlier._offset, earlier._partition) < (later._batch, later._offset, later._partition)"
-    apart = "abs(epoch_us(earlier._event_time) - epoch_us(later._event_time))"
     return f"""with ok as ({ok})
 select later.* from ok as later
-anti join ok as earlier on {same} and {order} and {apart} <= {stream.dedup_horizon}"""
+anti join ok as earlier on {same} and {order} and {near("earlier", "later", stream.dedup_horizon)}"""
+
+
+def near(a: str, b: str, horizon: int) -> str:
+    """SQL: two rows are at most so many microseconds apart in event time.
+
+    As two comparisons: with ``abs`` DuckDB joins row by row, 40 s instead of 0.3 s for 300,000 events.
+    """
+    return (
+        f"epoch_us({a}._event_time) >= epoch_us({b}._event_time) - {horizon} "
+        f"and epoch_us({a}._event_time) <= epoch_us({b}._event_time) + {horizon}"
+    )
 
 
 def _aggregate(aggregate: Aggregate, stream: Stream, scan: str, present: frozenset[str], watermark: int | None) -> str:

@@ -61,7 +61,8 @@ def refresh(
         idle = True
         for times in (due_times, due_queries):
             now = clock()
-            due = {n: max(at, tried.get(n, at) + pace[n]) for n, at in times(plan, stream, lake).items()}
+            # What failed here waits its turn; of what others did the table itself says when its turn is.
+            due = {n: max(at, tried.get(n, -pace[n]) + pace[n]) for n, at in times(plan, stream, lake).items()}
             names = [name for name in pace if name in due and (until.once or due[name] <= now)]
             idle = idle and not names
             for result in engine.refresh(names) if names else ():

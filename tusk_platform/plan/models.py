@@ -122,9 +122,8 @@ def find_inputs(r: Resolution) -> None:
             if not decision.explicit:
                 named = decision.answer.name
                 said = plural(named) if decision.answer.kind == "events" else named
-                r.assumptions.append(Assumption(draft.origin.key, decision.rule,
-                                                f"`{draft.name}` learns from `{said}`: {input_words(model.learns_from)}",
-                                                f"{draft.origin.key}.source"))  # fmt: skip
+                decided = f"`{draft.name}` learns from `{said}`: {input_words(model.learns_from)}"
+                r.assumptions.append(Assumption(draft.origin.key, decision.rule, decided, f"{draft.origin.key}.source"))
 
 
 def _model(draft: ModelDraft, found: Found, q: WhichInput, r: Resolution) -> Model | None:

@@ -56,8 +56,9 @@ def _choose_streams(r: Resolution) -> None:
         typed = r.event_type_stream() if a.event_type else None
         decision = decide(WHICH_STREAM, WhichStream(a.name, a.stream, r.streams, a.first_event_stream, typed))
         if decision is None:
+            hint = "" if a.event_type else ', or name it: `stream = "..."`'
             r.refuse(a.origin, f"no stream for `{a.name}` to read",
-                     "declare one in `real_time_analytics.data_streams`, or name it: `stream = \"...\"`")  # fmt: skip
+                     f"declare one in `real_time_analytics.data_streams`{hint}")  # fmt: skip
         elif isinstance(decision.answer, Tie):
             r.refuse(a.origin, f"`{a.name}` could read several streams: {_listed(decision.answer.candidates)}",
                      f'say which: `stream = "{decision.answer.candidates[0]}"`')  # fmt: skip

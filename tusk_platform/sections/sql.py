@@ -58,7 +58,7 @@ def _parsed(sql: str, dialect: str) -> Any:  # noqa: ANN401 - sqlglot's tree; it
         first = error.errors[0] if error.errors else {}
         word = str(first.get("highlight") or "")
         line, column = first.get("line") or 1, (first.get("col") or 1) - max(len(word), 1) + 1
-        where = f" at `{word}`" if word.strip() and len(word) <= 40 else ""
+        where = f" at `{word}`" if word.strip() and len(word) <= 40 and word.isprintable() else ""
         raise wrong(
             f"this SQL cannot be read{where}", _plain(first), offset=(line, max(column, 1), max(len(word), 1))
         ) from None

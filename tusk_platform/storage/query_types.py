@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from contextlib import closing
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from typing import Final
 
 import duckdb
@@ -25,20 +26,30 @@ _INTEGER: Final = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 _one_at_a_time: Final = threading.Lock()
 _serial: Final = itertools.count()
 
+# Schema, name and SQL of a view; names and types of columns.
+View = tuple[str, str, str]
+Described = tuple[tuple[str, str], ...]
+_MOST_REMEMBERED: Final = 4096
+_remembered: Final[dict[tuple[tuple[View, ...], str, str], Described]] = {}
+
 
 def with_types(plan: Plan) -> tuple[Plan, tuple[Problem, ...]]:
     """The plan with the types of its queries' columns, and what DuckDB says of those that it cannot compute."""
     made: dict[str, Query] = {}
+    texts: dict[str, View] = {}
     problems: list[Problem] = []
-    for query in plan.queries:
-        tables = tuple(_table(plan, i.table, made) for i in query.inputs)
-        try:
-            found = _described(tables, query.sql, plan.runtime.timezone)
-        except UsageError as error:
-            said = f"query `{query.name}` cannot be computed: {error}"
-            problems.append(Problem(query.origin.span, query.origin.key, said, _hint(str(error))))
-            found = tuple((c.name, "VARCHAR") for c in query.columns)
-        made[query.name] = replace(query, columns=tuple(Column(name, column_type(kind)) for name, kind in found))
+    with closing(_Catalog(plan.runtime.timezone)) as catalog:
+        for query in plan.queries:
+            for i in query.inputs:
+                if i.table not in texts:
+                    texts[i.table] = _table(plan, i.table, made)
+            try:
+                found = catalog.described(tuple(texts[i.table] for i in query.inputs), query.sql)
+            except UsageError as error:
+                said = f"query `{query.name}` cannot be computed: {error}"
+                problems.append(Problem(query.origin.span, query.origin.key, said, _hint(str(error))))
+                found = tuple((c.name, "VARCHAR") for c in query.columns)
+            made[query.name] = replace(query, columns=tuple(Column(name, column_type(kind)) for name, kind in found))
     return replace(plan, queries=tuple(made.values())), tuple(problems)
 
 
@@ -56,32 +67,63 @@ def _hint(said: str) -> str:
     return f"the {types} may be said in its stream: `schema = {{ ... }}`" if types else ""
 
 
-def _table(plan: Plan, table: str, made: dict[str, Query]) -> tuple[str, str, str]:
+def _table(plan: Plan, table: str, made: dict[str, Query]) -> View:
     schema, _, name = table.partition(".")
     return schema, name, view_sql(replace(plan, queries=tuple(made.values())), table, "", present=())
 
 
-@lru_cache(maxsize=512)
-def _described(tables: tuple[tuple[str, str, str], ...], sql: str, timezone: str) -> tuple[tuple[str, str], ...]:
-    """Name and type of each column; UsageError where the query cannot be computed or does more than read its tables."""
-    catalog = f"types_{next(_serial)}"
-    with _one_at_a_time, _database().cursor() as cursor:
-        cursor.execute(f"attach ':memory:' as {catalog}")
-        cursor.execute(f"use {catalog}")
+class _Catalog:
+    """A database of its own for the views of one plan, each made when a query first reads it."""
+
+    def __init__(self, timezone: str) -> None:
+        self._timezone = timezone
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._name = f"types_{next(_serial)}"
+        self._made: set[View] = set()
+
+    def described(self, tables: tuple[View, ...], sql: str) -> Described:
+        """Name and type of each column; UsageError where a query cannot be computed or does more than read its tables.
+
+        What was asked before, of this plan or another, is remembered.
+        """
+        asked = (tables, sql, self._timezone)
+        if asked not in _remembered:
+            if len(_remembered) > _MOST_REMEMBERED:
+                _remembered.clear()
+            with _one_at_a_time:
+                _remembered[asked] = self._asked(tables, sql)
+        return _remembered[asked]
+
+    def _asked(self, tables: tuple[View, ...], sql: str) -> Described:
         try:
-            cursor.execute(f"set session timezone = '{timezone}'")
-            for schema, name, text in tables:
-                cursor.execute(f"create schema if not exists {schema}")
-                cursor.execute(f"create view {schema}.{quoted(name)} as {text}")
+            cursor = self._open()
+            for view in tables:
+                if view not in self._made:
+                    schema, name, text = view
+                    cursor.execute(f"create schema if not exists {schema}")
+                    cursor.execute(f"create view {schema}.{quoted(name)} as {text}")
+                    self._made.add(view)
             read = read_only(cursor, sql).tables
             if read is None or not {(s, n) for s, n in read if s} <= {(s, n) for s, n, _ in tables}:
                 raise UsageError("it reads more than tables of the platform")
             return tuple((str(row[0]), str(row[1])) for row in cursor.execute(f"describe {sql}").fetchall())
         except duckdb.Error as error:
             raise UsageError(_plainly(error)) from error
-        finally:
-            cursor.execute("use memory")
-            cursor.execute(f"detach {catalog}")
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        if self._cursor is None:
+            self._cursor = _database().cursor()
+            self._cursor.execute(f"attach ':memory:' as {self._name}")
+            self._cursor.execute(f"use {self._name}")
+            self._cursor.execute(f"set session timezone = '{self._timezone}'")
+        return self._cursor
+
+    def close(self) -> None:
+        """Remove the views and their database."""
+        if self._cursor is not None:
+            with _one_at_a_time, self._cursor:
+                self._cursor.execute("use memory")
+                self._cursor.execute(f"detach {self._name}")
 
 
 @cache

@@ -70,7 +70,11 @@ def test_plan_prints_all_there_will_be(tusk: Tusk, tmp_path: Path) -> None:
     answer = tusk("plan")
 
     titles = [line for line in answer.out.splitlines()[1:] if line and not line.startswith(" ")]
-    assert titles == ["Streams", "Aggregates", "Dashboards", "Connections", "Inferred", "Not active", "Environment"]
+    assert titles == [
+        "Streams", "Aggregates", "Queries", "Dashboards", "Detectors", "Alerts", "Models", "Features and serving",
+        "Across sources", "Rows and people", "Runtime", "Scale and failures", "Connections", "Inferred",
+        "Planned, not active", "Environment",
+    ]  # fmt: skip
     assert "  kafka: embedded\n" in answer.out
     assert (answer.code, answer.err) == (0, "")
     assert tusk("plan", "platform.tsk").out == answer.out
@@ -82,7 +86,9 @@ def test_plan_as_json_is_versioned(tusk: Tusk, tmp_path: Path) -> None:
     plan = tusk("plan", "--json").json()
 
     assert plan["schema_version"] == SCHEMA_VERSION
-    assert [s["name"] for s in plan["streams"]] == ["user_events", "system_metrics", "business_events"]
+    assert [s["name"] for s in plan["streams"]] == [
+        "user_events", "system_metrics", "business_events", "web_analytics", "crm_data", "social_media", "iot_sensors",
+    ]  # fmt: skip
     assert plan["aggregates"][0]["window"] == {"kind": "tumbling", "size": 300_000_000, "offset": 0}
     assert plan["streams"][0]["origin"] == {
         "key": "real_time_analytics.data_streams.user_events",
@@ -108,8 +114,8 @@ def test_plan_names_what_is_not_carried_out(tusk: Tusk, tmp_path: Path) -> None:
 
     assert inactive == {
         "connections.redis",
-        "real_time_analytics.data_streams.rows",
-        "real_time_analytics.data_streams.tweets",
+        "real_time_analytics.data_streams.rows.table",
+        "real_time_analytics.data_streams.tweets.endpoints",
         "real_time_analytics.processing_pipelines.p.sla",
         "real_time_analytics.dashboards.d.alerting",
         "data_quality_config.data_cleansing.outlier_threshold",

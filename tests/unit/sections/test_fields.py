@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from tusk_platform.plan.learning import Cadence
 from tusk_platform.sections.fields import (
     ColumnName,
     Duration,
@@ -26,7 +27,6 @@ from tusk_platform.sections.fields import (
     came,
     settled,
 )
-from tusk_platform.plan.learning import Cadence
 from tusk_platform.sections.frequency import Often, OftenOrRealTime, is_cron
 from tusk_platform.sections.live_dashboards import Grid, Layout
 from tusk_platform.sections.sql import RowSql
