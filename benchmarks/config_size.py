@@ -16,7 +16,8 @@ ABOUT: Final = (
     "configs are without mistakes and say ever more of the same: streams with their columns, aggregates whose stream "
     "is inferred, pages of widgets, event types, queries, quality rules. Every round has other names, so that nothing "
     "is remembered. Seconds are medians and of the processor, as nothing here waits. The first ratio is of the seconds "
-    "beyond the 10 lines to the 2 that are allowed; the second says how much more a line costs among 10,000 than among 1,000: 1 is linear."
+    "beyond the 10 lines to the 2 that are allowed; the second says how much more a line costs among "
+    "10,000 than among 1,000: 1 is linear."
 )
 ALLOWED: Final = 2.0
 _FEW: Final = """\

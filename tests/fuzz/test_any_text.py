@@ -63,7 +63,7 @@ LARGE = {
         "}",
     ]),
     "condition": f'real_time_aggregations = {{ a = {{ window = "1 hour", where = "{"(" * 50_000}" }} }}',
-    "query": f'analytics_data_sources = {{ a = @query("SELECT {"x, " * 5_000}1") }}',
+    "query": f'analytics_data_sources = {{ a = @query("SELECT {"x, " * 100_000}1") }}',
 }  # fmt: skip
 
 

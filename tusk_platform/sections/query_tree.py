@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # The dialect that queries of the config are written in.
 DIALECT: Final = "mysql"
+# What a query may give: how its columns meet takes time with the square of their number.
+MOST_COLUMNS: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -104,6 +106,8 @@ def refused(root: exp.Query) -> Refused | None:
 
     tables = "streams, aggregates, queries and types of events can be read"
     for node in root.walk():
+        if isinstance(node, exp.Select) and len(node.expressions) > MOST_COLUMNS:
+            return Refused(f"more than {MOST_COLUMNS:,} columns", "name those that are read", node.expressions[-1])
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
             return Refused(f"a query reads tables by name, not `{_written(node.this)}`", tables, node)
         if isinstance(node, exp.Table) and node.catalog:

@@ -1,4 +1,4 @@
--- Windows of 1 day over events, by user; waits 5 hours for late events.
+-- Tumbling windows of 1 day over events by user, waits 5 hours for late events.
 -- Generated from real_time_aggregations.test; change it there.
 select
     window_start,

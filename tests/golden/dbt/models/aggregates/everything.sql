@@ -1,4 +1,4 @@
--- Windows of 10 seconds over events, by user, place.
+-- Tumbling windows of 10 seconds over events by user, place.
 -- Generated from real_time_aggregations.test; change it there.
 select
     window_start,

@@ -1,4 +1,4 @@
--- Windows of 1 minute over events, by user; waits 1 minute for late events.
+-- Tumbling windows of 1 minute over events by user, waits 1 minute for late events.
 -- Generated from real_time_aggregations.test; change it there.
 select
     window_start,

@@ -1,4 +1,4 @@
--- Windows of 10 seconds every 5 seconds over events, by user.
+-- Sliding windows of 10 seconds every 5 seconds over events by user.
 -- Generated from real_time_aggregations.test; change it there.
 select
     window_start,

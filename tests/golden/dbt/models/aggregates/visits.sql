@@ -1,4 +1,4 @@
--- Sessions of events at most 10 seconds apart, up to 100 seconds long over events, by user.
+-- Sessions of events at most 10 seconds apart, up to 100 seconds long over events by user.
 -- Generated from real_time_aggregations.test; change it there.
 select
     window_start,
