@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,8 +15,10 @@ from tusk_platform.cli.output import ConfigOption, JsonOption, progress, say, sa
 from tusk_platform.cli.plan_page import plan_page
 from tusk_platform.compile import Compiled, compile_file, load_plan, stale_files, write_files
 from tusk_platform.errors import ConfigError, Problem, UsageError
+from tusk_platform.plan.cost import refresh_span
+from tusk_platform.plan.nodes import Plan
 from tusk_platform.plan.page import as_json
-from tusk_platform.runtime.environment import config_path
+from tusk_platform.runtime.environment import config_path, home_of
 from tusk_platform.tsk.parser import parse
 from tusk_platform.tsk.values import plain
 
@@ -114,10 +116,22 @@ def plan(
         else:
             say(difference_page(comparison))
         return
+    costs = _costs(loaded, path)
     if as_json_:
-        say_json(as_json(loaded))
+        say_json(as_json(loaded) | {"costs": costs})
     else:
-        say(plan_page(loaded))
+        say(plan_page(loaded, {c["aggregate"]: c["rows"] for c in costs if c["rows"] is not None}))
+
+
+def _costs(plan: Plan, config: Path) -> list[dict[str, Any]]:
+    """What a refresh of each aggregate reads: microseconds of event time, and rows where there is a lake."""
+    home = home_of(config)
+    rows: dict[str, int] = {}
+    if home.lake.is_dir():
+        from tusk_platform.runtime.costs import rows_read
+
+        rows = rows_read(plan, home)
+    return [{"aggregate": a.name, "span": refresh_span(plan, a), "rows": rows.get(a.name)} for a in plan.aggregates]
 
 
 def generate(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from tusk_platform.plan.cost import refresh_span
 from tusk_platform.plan.learning import Model
 from tusk_platform.plan.nodes import Aggregate, Assumption, Connection, Dashboard, Plan, Query, Stream
 from tusk_platform.plan.page import fingerprint
@@ -15,12 +16,16 @@ from tusk_platform.units import spell, spell_size
 NOT_ACTIVE = "planned, not active"
 
 
-def plan_page(plan: Plan) -> str:
-    """Everything a plan holds, by kind, then what was inferred and what is not active."""
+def plan_page(plan: Plan, rows_read: Mapping[str, int] | None = None) -> str:
+    """Everything a plan holds, by kind, then what was inferred and what is not active.
+
+    ``rows_read``: rows that a refresh of an aggregate reads now, where there is a lake.
+    """
+    rows = rows_read or {}
     parts = [
         _head(plan),
         _section("Streams", (line for s in plan.streams for line in _stream(s))),
-        _section("Aggregates", (line for a in plan.aggregates for line in _aggregate(a))),
+        _section("Aggregates", (line for a in plan.aggregates for line in _aggregate(plan, a, rows.get(a.name)))),
         _section("Queries", (line for q in plan.queries for line in _query(q))),
         _section("Dashboards", (line for d in plan.dashboards for line in _dashboard(d))),
         _section("Detectors", _detectors(plan)),
@@ -78,11 +83,13 @@ def _stream(s: Stream) -> Iterable[str]:
         yield "  rules: " + ", ".join(r.name for r in s.rules)
 
 
-def _aggregate(a: Aggregate) -> Iterable[str]:
+def _aggregate(plan: Plan, a: Aggregate, rows: int | None) -> Iterable[str]:
     yield f"{a.table}: {aggregate_words(a)}, refreshed every {spell(a.update_frequency)}"
     yield "  metrics: " + ", ".join(["event_count", *(f"{m.name} = {metric_words(m)}" for m in a.metrics)])
     if a.where:
         yield f"  where: {a.where}"
+    now = f", {rows} rows now" if rows is not None else ""
+    yield f"  a refresh reads events of the last {spell(refresh_span(plan, a))}{now}"
 
 
 def _query(q: Query) -> Iterable[str]:
