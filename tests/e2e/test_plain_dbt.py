@@ -15,13 +15,23 @@ from tests.oracle.engine import Event, rows
 from tests.oracle.histories import ORIGIN, START, STREAM, TUMBLING, plan
 from tests.oracle.project import add, stored_rows, write_project
 from tusk_platform.adapters.engine_dbt import open_engine
-from tusk_platform.plan.nodes import Dashboard, Widget
+from tusk_platform.plan.nodes import Column, Dashboard, Query, QueryInput, Widget
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
 from tusk_platform.units import SECOND
 
 PAGE = Dashboard("overview", (Widget("w", "counter", "aggregate", "everything", ORIGIN),), ORIGIN, SECOND)
-PLAN = replace(plan(*TUMBLING[:2]), dashboards=(PAGE,))
+QUERY = Query(
+    "people",
+    'SELECT e."user" AS "user", COUNT(*) AS "n", MAX(p."event_count") AS "most" FROM clean."events" AS e '
+    'CROSS JOIN agg."patient" AS p WHERE e."_event_time" >= NOW() - INTERVAL \'100\' YEAR GROUP BY e."user"',
+    (QueryInput("clean.events"), QueryInput("agg.patient")),
+    ORIGIN,
+    columns=(Column("user", "string"), Column("n", "integer"), Column("most", "integer")),
+    streams=("events",),
+    uses_now=True,
+)
+PLAN = replace(plan(*TUMBLING[:2]), dashboards=(PAGE,), queries=(QUERY,))
 # Every warning is an error, deprecations of dbt's included.
 STRICT = ("--warn-error",)
 
@@ -53,13 +63,15 @@ def test_every_command_works_from_the_folder_alone(tmp_path: Path) -> None:
 
     dbt(folder, *STRICT, "build")
     assert not lake.exists("agg.everything")
+    assert not lake.open("query.people").files()
     add(lake, STREAM, some_events(1), 1)
     dbt(folder, *STRICT, "run", "-s", "patient")
     assert stored_rows(lake, PLAN, "patient").keys() == rows(PLAN, TUMBLING[1], some_events(1)).keys()
     assert not stored_rows(lake, PLAN, "everything")
 
     built = dbt(folder, *STRICT, "build")
-    assert "2 lake models" in built
+    assert "3 lake models" in built
+    assert [f.rows for f in lake.open("query.people").files()] == [1]
     dbt(folder, *STRICT, "test")
     dbt(folder, *STRICT, "docs", "generate")
     catalog = json.loads((folder / "target" / "catalog.json").read_text())

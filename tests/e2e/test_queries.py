@@ -1,4 +1,4 @@
-"""The seed's three queries on known events, in a platform folder as a person has it, against values worked out by hand."""
+"""The seed's three queries on known events, in a folder as a person has it, against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -146,7 +146,9 @@ real_time_analytics = { data_streams = { sales = {
     schema = { sold_at = "timestamp", shop = "string", price = "decimal" }
 } } }
 analytics_data_sources = {
-    week = @query("SELECT COUNT(*) AS n, SUM(price) AS total, NOW() AS at FROM sales WHERE created_at > NOW() - INTERVAL 7 DAY")
+    week = @query("
+        SELECT COUNT(*) AS n, SUM(price) AS total, NOW() AS at FROM sales WHERE created_at > NOW() - INTERVAL 7 DAY
+    ")
     best = @query("SELECT * FROM week WHERE n > 1")
 }
 """

@@ -75,7 +75,7 @@ class KafkaSource:
     def __init__(self, stream: Stream, context: SourceContext) -> None:
         self._stream = stream
         self._context = context
-        self._wanted = _topic_of(stream)
+        self._wanted = topic_of(stream)
         self._topic = self._wanted.name
         self._consumer: Consumer | None = None
         self._admin: AdminClient | None = None
@@ -328,15 +328,16 @@ class KafkaSource:
 
 def inspect(stream: Stream, context: SourceContext) -> tuple[str, ...]:
     """How the topic differs from the config, a sentence each; nothing is changed. No topic yet is no difference."""
-    return kafka.differences(_topic_of(stream), context)
+    return kafka.differences(topic_of(stream), context)
 
 
 def publish(stream: Stream, context: SourceContext, events: Iterable[bytes]) -> None:
     """Send events to the topic, each once, confirmed on return; Unavailable names by number what was not delivered."""
-    kafka.send(_topic_of(stream), context, events)
+    kafka.send(topic_of(stream), context, events)
 
 
-def _topic_of(stream: Stream) -> kafka.Topic:
+def topic_of(stream: Stream) -> kafka.Topic:
+    """The topic that a stream wants: its name, partitions and retention."""
     options = KafkaOptions.model_construct(**stream.options)
     return kafka.Topic(options.topic or stream.name, options.partition_count, options.retention_hours)
 

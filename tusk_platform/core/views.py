@@ -186,7 +186,7 @@ def _aggregate(aggregate: Aggregate, stream: Stream, scan: str, present: frozens
 
 
 def _query(query: Query, scan: str, present: frozenset[str]) -> str:
-    """The result as it is stored; before it was computed, or where it was by another definition, what there is of it."""
+    """The result as it is stored; before it was computed, or by another definition, what there is of it."""
     shown = [
         quoted(c.name) if c.name in present else f"cast(null as {kind}) as {quoted(c.name)}"
         for c, kind in ((c, _WIDE.get(c.type, _SQL[c.type])) for c in query.columns)

@@ -15,7 +15,7 @@ _MARK: Final = "__macro_{}__"
 
 
 def query_model(plan: Plan, query: Query) -> str:
-    """Text of ``models/queries/<name>.sql``: the query over rows as of one commit, the present as the plugin sets it."""
+    """Text of ``models/queries/<name>.sql``: the query over rows as of one commit, the present as the plugin says."""
     import sqlglot  # noqa: PLC0415 - a third of a second, and most configs hold no query
     from sqlglot import exp  # noqa: PLC0415 - as above
 

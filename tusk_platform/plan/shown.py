@@ -16,14 +16,17 @@ from tusk_platform.plan.nodes import (
     Metric,
     Plan,
     Query,
+    Session,
+    Sliding,
     Stream,
+    Tumbling,
     Widget,
     WidgetType,
 )
 from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.resolution import Resolution
 from tusk_platform.plan.rules import WHICH_SHOWN, Tie, WhichShown, decide, is_money
-from tusk_platform.units import DAY, HOUR
+from tusk_platform.units import DAY, HOUR, spell
 
 # What `cpu` and the like mean as series of the metrics stream, and how they are shown.
 METRIC_NAMES: Final = {
@@ -79,6 +82,10 @@ def _widget(plan: Plan, draft: WidgetDraft, r: Resolution) -> Widget | None:
         if metric not in metrics:
             r.refuse(draft.origin, f"`{draft.source}` has no metric `{metric}`", nearest(metric, metrics), "metric")
             return None
+        if (least := _finest(aggregate)) and draft.bucket and draft.bucket < least:
+            finer = f"points of {spell(draft.bucket)} are finer than the windows of `{draft.source}`"
+            r.refuse(draft.origin, finer, f'at least `"{spell(least)}"`', "aggregation")
+            return None
         return _finish(draft, _of_aggregate(draft.name, draft.type, aggregate, metric, draft.origin))
     if draft.source in plan.stream_names:
         return _finish(draft, _of_stream(draft.name, draft.type, plan.stream(draft.source), draft.metric, draft.origin))
@@ -92,6 +99,17 @@ def _widget(plan: Plan, draft: WidgetDraft, r: Resolution) -> Widget | None:
     unknown = f"widget `{draft.name}` shows unknown `{draft.source}`"
     r.refuse(draft.origin, unknown, nearest(draft.source, known), "data_source")
     return None
+
+
+def _finest(aggregate: Aggregate) -> int | None:
+    """The least distance of two points of an aggregate; None where sessions have none."""
+    match aggregate.window:
+        case Tumbling(size=size):
+            return size
+        case Sliding(slide=slide):
+            return slide
+        case Session():
+            return None
 
 
 def _declared(r: Resolution) -> tuple[str, ...]:

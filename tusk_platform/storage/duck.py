@@ -51,9 +51,7 @@ def connect(lake: Lake, plan: Plan) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def query(
-    lake: Lake, plan: Plan, sql: str, *, memory_limit: str | None = None, threads: int | None = None
-) -> pa.Table:
+def query(lake: Lake, plan: Plan, sql: str, *, memory_limit: str | None = None, threads: int | None = None) -> pa.Table:
     """Rows of one statement that only reads, over the views of the plan; UsageError where it does anything else.
 
     The statement reaches no file outside the lake and changes nothing; many may run at once. Memory and threads are

@@ -384,7 +384,7 @@ class _Parser(Cursor):
         known = self.key(token)
         self.sign()
         if self.peek.kind in (",", ")"):
-            self.complain(token.start, token.end, f"`{token.value}` has no value", f"write {_VALUE_FORM}")
+            self.complain(token.start, token.end, f"`{shown(token.value)}` has no value", f"write {_VALUE_FORM}")
         else:
             value = self.value("argument")
             if value is not None and known:

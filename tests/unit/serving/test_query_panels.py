@@ -37,8 +37,10 @@ def desk() -> Desk:
     connection.execute("set timezone = 'UTC'")
     connection.execute("create schema query")
     connection.execute(
-        "create table query.timed as select make_timestamptz(t::bigint) as at, kind, n, spent::decimal(38, 4) as spent from (values "
-        f"({NOW - 2 * MINUTE}, 'a', 1, 10), ({NOW - MINUTE}, 'a', 3, 12.5), ({NOW - MINUTE}, 'b', 2, 7)) r(t, kind, n, spent)"
+        "create table query.timed as "
+        "select make_timestamptz(t::bigint) as at, kind, n, spent::decimal(38, 4) as spent from (values "
+        f"({NOW - 2 * MINUTE}, 'a', 1, 10), ({NOW - MINUTE}, 'a', 3, 12.5), ({NOW - MINUTE}, 'b', 2, 7)"
+        ") as r(t, kind, n, spent)"
     )
     connection.execute("create table query.words (kind varchar, seen boolean)")
     the_plan = replace(plan(), queries=(TIMED, WORDS))
