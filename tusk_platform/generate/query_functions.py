@@ -63,6 +63,7 @@ def _changes() -> Mapping[type[exp.Expr], Callable[[Any], exp.Expr]]:
         exp.Elt: lambda n: _made("list_extract(_1, _0)", n.this, exp.Array(expressions=n.expressions)),
         exp.Sum: _of_truth,
         exp.Avg: _of_truth,
+        exp.Group: _rollup,
         exp.Time: lambda n: _made("cast(_0 as time)", n.this),
     }
 
@@ -117,6 +118,15 @@ def _of_truth(node: exp.Expr) -> exp.Expr:
 
     if isinstance(node.this, exp.Predicate | exp.Connector | exp.Not):
         node.set("this", _made("cast(_0 as bigint)", node.this))
+    return node
+
+
+def _rollup(node: exp.Group) -> exp.Expr:
+    """``GROUP BY a, b WITH ROLLUP`` is ``GROUP BY ROLLUP (a, b)``."""
+    for rollup in node.args.get("rollup") or ():
+        if not rollup.expressions:
+            rollup.set("expressions", node.expressions)
+            node.set("expressions", [])
     return node
 
 

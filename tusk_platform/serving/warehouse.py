@@ -153,7 +153,9 @@ class LakeWarehouse:
         """The greatest event time of good rows; to the millisecond where no page reads the stream's events."""
         with self._lock:
             recent = self._recent.get(stream.name)
-            return self._newest_stored(stream) if recent is None or recent.newest is None else recent.newest
+            # Events in memory are as of the last look of a page that shows them; the log may know newer ones.
+            known = (self._newest_stored(stream), recent.newest if recent else None)
+            return max((n for n in known if n is not None), default=None)
 
     def counts(self, stream: Stream) -> tuple[int, int]:
         """Good and quarantined events, from the table's log alone."""

@@ -146,6 +146,12 @@ def test_interval_before_now_is_how_far_a_query_looks_back(unit: str, microsecon
     assert query.look_back == query.inputs[0].look_back == amount * microseconds
 
 
+def test_rollup_adds_a_row_for_all_groups() -> None:
+    rows = results("SELECT page, SUM(n) AS s FROM visits GROUP BY page WITH ROLLUP ORDER BY page")
+
+    assert rows == [(None, 7), ("/a/b/c", 7)]
+
+
 def test_names_of_now_are_one_time() -> None:
     sql = "SELECT NOW() = CURRENT_TIMESTAMP AS a, SYSDATE() = NOW() AS b, DATE(NOW()) = CURDATE() AS c, NOW() AS d"
     [[*same, now]] = results(f"{sql} FROM visits")
