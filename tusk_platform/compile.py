@@ -247,7 +247,8 @@ def _own_models(plan: Plan, folder: Path) -> dict[str, str]:
         if p.suffix not in {".sql", ".yml", ".yaml", ".md"}:
             continue
         if p.suffix == ".sql" and p.stem in generated:
-            raise UsageError(f"{p}: the config's aggregate or query `{p.stem}` has this name already; give the model another")
+            taken = f"the config's aggregate or query `{p.stem}` has this name already"
+            raise UsageError(f"{p}: {taken}; give the model another")
         found[f"models/own/{p.relative_to(root / 'models').as_posix()}"] = p.read_text(encoding="utf-8")
     return found
 

@@ -203,7 +203,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """One aggregate or query after a refresh: rows written, the last raw batch it holds, seconds spent, or the error."""
+    """One aggregate or query after a refresh: rows written, last raw batch it holds, seconds spent, or the error."""
 
     aggregate: str
     rows: int

@@ -116,9 +116,7 @@ class Plugin(BasePlugin):
         begun = query_table.begin(cursor, self.lake, self.plan, query, rows, now=now)
         refresh |= {"begun": begun, "wanted": True, "rows": 0, "message": ""}
 
-    def _commit_query(
-        self, cursor: DuckDBPyConnection, begun: query_table.QueryBegun, refresh: dict[str, Any]
-    ) -> None:
+    def _commit_query(self, cursor: DuckDBPyConnection, begun: query_table.QueryBegun, refresh: dict[str, Any]) -> None:
         done = query_table.commit(cursor, self.lake, begun, partial(rows_sql, self.lake))
         refresh |= {"rows": done.rows, "message": str(done)}
         with self._lock:

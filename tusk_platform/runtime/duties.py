@@ -81,7 +81,7 @@ def _soon(platform: Platform, name: str, command: str) -> Iterator[None]:
 
 
 def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str) -> tuple[RefreshResult, ...]:
-    """The named aggregates and queries brought up to date, whether they are due or not; an error of one raises Unavailable."""
+    """The named aggregates and queries brought up to date, due or not; an error of one raises Unavailable."""
     results: list[RefreshResult] = []
     for stream in platform.plan.streams:
         own = [a.name for a in platform.plan.aggregates_of(stream.name) if a.name in names]

@@ -81,5 +81,3 @@ def _named(leaf: Leaf, *, in_list: bool = False) -> list[str]:
     said = " ".join(f"{p.message} {p.hint}" for p in problems if p.path.startswith(leaf.path))
     words = re.findall(r"(?:`|\")(\w+)(?:`|\")", said)
     return [word for word in dict.fromkeys(words) if word not in {"no_such_thing", leaf.entry.key}]
-
-
