@@ -15,6 +15,8 @@ from tusk_platform.generate.reference_values import default_of, sentence, values
 from tusk_platform.generate.shapes import options_of, shipped_sources
 from tusk_platform.plan import rules
 from tusk_platform.plan.metrics import FORMS
+from tusk_platform.plan.models import WHICH_INPUT
+from tusk_platform.plan.query_tables import WHICH_TABLE
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.streams import StreamKeys, not_yet
 from tusk_platform.sections.top_level import TopLevel
@@ -38,7 +40,9 @@ QUESTIONS: Final[tuple[tuple[str, tuple[rules.Rule[Any], ...]], ...]] = (
     ("Which column of a stream plays a role?", rules.WHICH_ROLE),
     ("Which column does a metric read?", rules.WHICH_COLUMN),
     ("Which type does a column have?", rules.WHICH_TYPE),
+    ("Which table does a name in a query mean?", WHICH_TABLE),
     ("What does a name on a short dashboard show?", rules.WHICH_SHOWN),
+    ("What does a model learn from?", WHICH_INPUT),
 )
 
 
