@@ -104,6 +104,15 @@ def spell(micros: int) -> str:
     return f"{micros} microseconds"
 
 
+def spell_long(micros: int) -> str:
+    """A duration in two units where one would be a large number: 1470 minutes are ``"1 day 30 minutes"``."""
+    for scale in (DAY, HOUR):
+        whole, rest = micros // scale * scale, micros % scale
+        if whole and rest and micros >= 2 * HOUR:
+            return f"{spell(whole)} {spell(rest)}"
+    return spell(micros)
+
+
 def spell_size(count: int) -> str:
     """Bytes in the largest unit that holds them whole: ``1_000_000_000`` is ``"1 GB"``."""
     for name in ("tib", "tb", "gib", "gb", "mib", "mb", "kib", "kb"):

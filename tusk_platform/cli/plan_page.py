@@ -11,7 +11,7 @@ from tusk_platform.plan.page import fingerprint
 from tusk_platform.plan.profile import Scaling
 from tusk_platform.plan.words import aggregate_words, cadence_words, input_words, metric_words, query_words, rule_words
 from tusk_platform.ports import source_adapter
-from tusk_platform.units import spell, spell_size
+from tusk_platform.units import spell, spell_long, spell_size
 
 NOT_ACTIVE = "planned, not active"
 
@@ -89,7 +89,7 @@ def _aggregate(plan: Plan, a: Aggregate, rows: int | None) -> Iterable[str]:
     if a.where:
         yield f"  where: {a.where}"
     now = f", {rows} rows now" if rows is not None else ""
-    yield f"  a refresh reads events of the last {spell(refresh_span(plan, a))}{now}"
+    yield f"  a refresh reads events of the last {spell_long(refresh_span(plan, a))}{now}"
 
 
 def _query(q: Query) -> Iterable[str]:
@@ -108,7 +108,7 @@ def _detectors(plan: Plan) -> Iterable[str]:
     for d in plan.detectors:
         options = ", ".join(f"{k} {_option(k, v)}" for k, v in d.options.items())
         yield f"{d.name}: {d.method}, {options}{_mark(plan, d.origin.key)}"
-    if plan.watched:
+    if plan.watched and plan.detectors:
         yield "each watches: " + ", ".join(s.name for s in plan.watched)
 
 
@@ -202,7 +202,7 @@ def _governance(plan: Plan) -> Iterable[str]:
 def _runtime(plan: Plan) -> Iterable[str]:
     r = plan.runtime
     engine = f"engine {r.engine}{_mark(plan, 'stream_processing.engine')}"
-    yield f"{engine}, {r.parallelism} readers and threads, a commit at least every {spell(r.commit_interval)}"
+    yield f"{engine}, {r.parallelism} aggregates at once, a commit at least every {spell(r.commit_interval)}"
     workers = f"{r.workers} workers" if r.workers else "as many workers as cores"
     parallel = workers if r.parallel else "one thing after the other"
     yield f"{parallel}, {r.batch_rows} rows a read"

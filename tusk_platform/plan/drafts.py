@@ -120,12 +120,12 @@ class AggregateDraft:
 
 @dataclass(frozen=True, slots=True)
 class NamedWindow:
-    """A window of ``stream_processing.windows``."""
+    """A window of ``stream_processing.windows``; lateness None: that of its kind holds."""
 
     name: str
     window: Window
     origin: Origin
-    allowed_lateness: int = 0
+    allowed_lateness: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ class WatchDraft:
 
     ``thresholds`` are (warning, critical) by metric; ``silence``: without any, no event in three windows is an alert.
     ``freshness``: its newest final window must be there in time, within ``limit`` microseconds where that is said.
-    ``switches`` are the keys that turn on the kinds of alert rule.
+    ``switches`` are the keys that turn on the kinds of alert rule. ``counts``: its events are a metric too.
     """
 
     aggregate: str
@@ -216,6 +216,7 @@ class WatchDraft:
     anomalies: bool = False
     threshold_alerts: bool = False
     thresholds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    counts: bool = False
     silence: bool = False
     freshness: bool = False
     switches: Mapping[str, Origin] = field(default_factory=dict)

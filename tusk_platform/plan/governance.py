@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from tusk_platform.errors import nearest
 from tusk_platform.plan.drafts import AuditDraft, FusionDraft
 from tusk_platform.plan.names import normal
 from tusk_platform.plan.nodes import Assumption, Stream
@@ -37,6 +38,10 @@ def resolve_audit(streams: tuple[Stream, ...], r: Resolution) -> Audit | None:
         return None
     draft = drafts[0]
     said = None if draft.personal is None else {normal(c) for c in draft.personal}
+    for name in draft.personal or ():
+        known = [c.name for s in streams for c in s.columns]
+        if normal(name) not in {normal(c) for c in known}:
+            r.refuse(draft.origin, f"no stream has a column `{name}`", nearest(name, dict.fromkeys(known)), "personal")
     personal = [
         (s.name, tuple(c.name for c in s.columns if (is_personal(c.name) if said is None else normal(c.name) in said)))
         for s in streams

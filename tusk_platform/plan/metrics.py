@@ -135,7 +135,9 @@ def _column(draft: MetricDraft, scope: MetricScope, function: Function) -> str:
 
 def _assume(draft: MetricDraft, scope: MetricScope, rule: str, decision: str, says: str) -> None:
     key = draft.origin.key
-    entry = Assumption(key, rule, f"metric `{draft.name}` {decision}", f"{key}.{says}" if draft.table else "")
+    entry = Assumption(
+        key, rule, f"metric `{scope.aggregate.name}.{draft.name}` {decision}", f"{key}.{says}" if draft.table else ""
+    )
     scope.columns.note(entry)
 
 

@@ -31,7 +31,7 @@ _PREDICTION_WINDOWS: Final = 3
 class WhichInput:
     """A model, and what it might learn from: metrics by aggregate, names of the rest.
 
-    ``typed_stream`` is the stream that has the event types.
+    ``typed_streams`` are those that have the event types.
     """
 
     model: ModelDraft
@@ -39,7 +39,7 @@ class WhichInput:
     queries: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     event_types: tuple[str, ...] = ()
-    typed_stream: str | None = None
+    typed_streams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,17 @@ def _said(q: WhichInput) -> Found | None:
         return Found("query", name)
     if name in q.streams:
         return Found("stream", name)
-    return Found("events", singular(name)) if singular(name) in q.event_types else Found("agg", name)
+    if singular(name) in q.event_types and len(q.typed_streams) == 1:
+        return Found("events", singular(name))
+    return Found("agg", name)
 
 
-def _purchases(q: WhichInput) -> Found | None:
-    named = "demand" in tokens(q.model.name) and q.model.algorithm != "random_forest"
-    return Found("events", "purchase") if named and q.typed_stream else None
+def _purchases(q: WhichInput) -> Found | Tie | None:
+    if "demand" not in tokens(q.model.name) or q.model.algorithm == "random_forest":
+        return None
+    if len(q.typed_streams) > 1:
+        return Tie(q.typed_streams)
+    return Found("events", "purchase") if q.typed_streams else None
 
 
 def _revenue(q: WhichInput) -> Found | None:
@@ -74,8 +79,10 @@ def _revenue(q: WhichInput) -> Found | None:
     return next((Found("agg", name) for name, metrics in q.aggregates.items() if "revenue" in metrics), None)
 
 
-def _keys(q: WhichInput) -> Found | None:
-    return Found("stream", q.typed_stream) if q.model.algorithm == "random_forest" and q.typed_stream else None
+def _keys(q: WhichInput) -> Found | Tie | None:
+    if q.model.algorithm != "random_forest" or not q.typed_streams:
+        return None
+    return Found("stream", q.typed_streams[0]) if len(q.typed_streams) == 1 else Tie(q.typed_streams)
 
 
 def _sharing(q: WhichInput) -> Found | Tie | None:
@@ -96,7 +103,6 @@ WHICH_INPUT: Final[tuple[Rule[WhichInput], ...]] = (
 
 def find_inputs(r: Resolution) -> None:
     """Pass: decide what each model learns from, and give streams the columns that takes."""
-    typed = r.event_type_stream()
     for draft in r.draft.every("models"):
         question = WhichInput(
             draft,
@@ -104,7 +110,7 @@ def find_inputs(r: Resolution) -> None:
             tuple(q.name for q in r.draft.every("queries")),
             tuple(s.name for s in r.streams),
             tuple({e.name: e for e in r.event_types}),
-            typed if typed in r.columns else None,  # one that is not there is complained about elsewhere
+            r.typed_streams,
         )
         decision = decide(WHICH_INPUT, question)
         if decision is None:
@@ -112,7 +118,7 @@ def find_inputs(r: Resolution) -> None:
                      'declare a stream of events, or name an aggregate: `source = "..."`')  # fmt: skip
         elif isinstance(decision.answer, Tie):
             several = ", ".join(f"`{c}`" for c in decision.answer.candidates)
-            r.refuse(draft.origin, f"`{draft.name}` could learn from several aggregates: {several}",
+            r.refuse(draft.origin, f"`{draft.name}` could learn from several tables: {several}",
                      f'say which: `source = "{decision.answer.candidates[0]}"`')  # fmt: skip
         else:
             model = _model(draft, decision.answer, question, r)
@@ -132,13 +138,22 @@ def _model(draft: ModelDraft, found: Found, q: WhichInput, r: Resolution) -> Mod
         known = [*q.aggregates, *q.queries, *q.streams, *map(plural, q.event_types)]
         r.refuse(draft.origin, f"`{draft.name}` learns from unknown `{name}`", nearest(name, known), "source")
         return None
+    if draft.target and (
+        draft.algorithm == "random_forest" or (kind in {"stream", "events"} and draft.target != "count")
+    ):
+        classified = "classifies by activity in `prediction_window`"
+        does = classified if draft.algorithm == "random_forest" else f"counts the events of `{name}`"
+        r.refuse(draft.origin, f"`{draft.name}` {does}: it has no target `{draft.target}`",
+                 "leave `target` out, or name an aggregate that has it", "target")  # fmt: skip
+        return None
     if draft.algorithm == "random_forest":
         learns = _histories(draft, found, r)
     elif kind in {"stream", "events"}:
-        stream = name if kind == "stream" else q.typed_stream or ""
+        stream = name if kind == "stream" else q.typed_streams[0]
         learns = _counted(draft, r.columns[stream], name if kind == "events" else None)
     else:
-        learns = _metric(draft, kind, name, q.aggregates.get(name, ()), r)
+        columns = q.aggregates.get(name, ()) if kind == "agg" else _columns_of_query(r, name)
+        learns = _metric(draft, kind, name, columns, r)
     if learns is None:
         return None
     retrain, update = draft.retrain or draft.update, draft.update or draft.retrain
@@ -170,15 +185,34 @@ def _counted(draft: ModelDraft, columns: StreamColumns, event_type: str | None) 
 
 
 def _metric(draft: ModelDraft, kind: str, name: str, metrics: tuple[str, ...], r: Resolution) -> LearningInput | None:
-    target = draft.target or next(iter(most_shared(draft.name, metrics)), None) or next(iter(metrics), None)
-    if kind == "agg" and target not in {"event_count", *metrics}:
-        r.refuse(draft.origin, f"`{name}` has no metric `{target}`", nearest(target or "", metrics), "target")
+    known = ("event_count", *metrics) if kind == "agg" else tuple(metrics)
+    if draft.target is not None:
+        if known and draft.target not in known:
+            r.refuse(draft.origin, f"`{name}` has no metric `{draft.target}`", nearest(draft.target, known), "target")
+            return None
+        return _forecast(draft, LearningInput(f"{kind}.{name}", draft.target))
+    shared = most_shared(draft.name, metrics)
+    if len(shared) > 1:
+        several = ", ".join(f"`{m}`" for m in shared)
+        r.refuse(draft.origin, f"`{draft.name}` could predict several metrics of `{name}`: {several}",
+                 f'say which: `target = "{shared[0]}"`')  # fmt: skip
         return None
-    if target is None:
+    if not known:
         r.refuse(draft.origin, f"`{draft.name}` does not say which column of `{name}` it predicts",
                  'name it: `target = "..."`')  # fmt: skip
         return None
+    target = (*shared, *metrics, *known)[0]
+    rule = "the metric that shares most words" if shared else "the first metric"
+    r.assumptions.append(Assumption(draft.origin.key, rule, f"`{draft.name}` predicts `{target}`",
+                                    f"{draft.origin.key}.target"))  # fmt: skip
     return _forecast(draft, LearningInput(f"{kind}.{name}", target))
+
+
+def _columns_of_query(r: Resolution, name: str) -> tuple[str, ...]:
+    """The columns of a query's result that its text names; none where it takes all of a table."""
+    found = next(q for q in r.draft.every("queries") if q.name == name)
+    outputs = found.selects[found.result].outputs if found.selects else ()
+    return () if any(o.star for o in outputs) else tuple(o.name for o in outputs)
 
 
 def _forecast(draft: ModelDraft, learns: LearningInput) -> LearningInput:

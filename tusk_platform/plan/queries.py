@@ -98,6 +98,12 @@ def _table(r: Resolution, draft: QueryDraft, written: QueryTable) -> Table | Non
     table: Table = decision.answer
     if table.event_type is None:
         return table
+    if len(r.typed_streams) > 1:
+        several = ", ".join(f"`{s}`" for s in r.typed_streams)
+        message = f"`{written.name}` could be events of several streams: {several}"
+        hint = f"name the stream and the type: `FROM {table.name} WHERE event_type = '{table.event_type}'`"
+        r.problems.append(Problem(written.span, draft.origin.key, message, hint))
+        return None
     table = replace(table, type_column=r.columns[table.name].role("event_type") or "")
     what = f"`{written.name}` in query `{draft.name}` is events of type `{table.event_type}` of stream `{table.name}`"
     entry = Assumption(draft.origin.key, decision.rule, what, "")

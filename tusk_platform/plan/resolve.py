@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Final
 
 from tusk_platform.errors import Problem, nearest
 from tusk_platform.plan.columns import StreamColumns
@@ -16,6 +17,7 @@ from tusk_platform.plan.nodes import (
     Connection,
     Plan,
     RowRule,
+    Session,
     Sliding,
     Stream,
     Tumbling,
@@ -30,6 +32,8 @@ from tusk_platform.plan.retention import raw_retention
 from tusk_platform.plan.shown import resolve_dashboards
 from tusk_platform.plan.watched import resolve_watching
 from tusk_platform.units import HOUR, MINUTE, SECOND, spell
+
+_KINDS: Final = {Tumbling: "tumbling", Sliding: "sliding", Session: "session"}
 
 
 def resolve(draft: Draft) -> tuple[Plan, tuple[Problem, ...]]:
@@ -159,12 +163,8 @@ def _aggregate(r: Resolution, d: AggregateDraft) -> Aggregate | None:
             return None
         lateness = r.windows[window].allowed_lateness if lateness is None else lateness
         window = r.windows[window].window
-    elif lateness is None and isinstance(window, Tumbling) and "tumbling" in r.windows:
-        lateness = r.windows["tumbling"].allowed_lateness
-        if lateness:
-            r.assumptions.append(Assumption(d.origin.key, "lateness of its window kind",
-                                            f"`{d.name}` waits {spell(lateness)} for late events",
-                                            f"{d.origin.key}.allowed_lateness"))  # fmt: skip
+    if lateness is None:
+        lateness = _lateness_of_kind(r, d, window)
     columns = r.columns[r.reads[d.name]]
     frequency = d.update_frequency or min(_span(window), MINUTE)
     return Aggregate(
@@ -174,11 +174,22 @@ def _aggregate(r: Resolution, d: AggregateDraft) -> Aggregate | None:
         metrics=tuple(typed(m, columns.column_type) for m in r.metrics[d.name]),
         window=window,
         origin=d.origin,
-        allowed_lateness=lateness or 0,
+        allowed_lateness=lateness,
         where=_filter(d, columns),
         update_frequency=max(frequency, SECOND),
         group=d.group,
     )
+
+
+def _lateness_of_kind(r: Resolution, d: AggregateDraft, window: Window) -> int:
+    """What holds for all windows of a kind: the lateness of the window that has the kind's name."""
+    usual = r.windows.get(_KINDS[type(window)])
+    lateness = usual.allowed_lateness if usual and type(usual.window) is type(window) else None
+    if lateness:
+        r.assumptions.append(Assumption(d.origin.key, "lateness of its window kind",
+                                        f"`{d.name}` waits {spell(lateness)} for late events",
+                                        f"{d.origin.key}.allowed_lateness"))  # fmt: skip
+    return lateness or 0
 
 
 def _filter(d: AggregateDraft, columns: StreamColumns) -> str | None:

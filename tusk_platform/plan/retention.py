@@ -22,6 +22,8 @@ def raw_retention(
     needs = [(_LEAST, "a day's look back")]
     if stream.topic_retention:
         needs.append((stream.topic_retention, "its topic's own retention"))
+    if stream.deduplicate:
+        needs.append((stream.dedup_horizon, "the search for repeated events"))
     of_stream = {a.name for a in aggregates if a.stream == stream.name}
     for a in aggregates:
         if a.stream == stream.name:

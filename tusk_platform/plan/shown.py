@@ -45,12 +45,13 @@ Format = Literal["number", "currency", "percent", "duration", "bytes"]
 def resolve_dashboards(plan: Plan, r: Resolution) -> tuple[Dashboard, ...]:
     """The dashboards of a plan whose streams and aggregates are known; what is not found is refused."""
     drafts: tuple[DashboardDraft, ...] = r.draft.every("dashboards")
-    named: dict[str, Widget] = {}
+    named: dict[str, list[Widget]] = {}
     pages: dict[str, tuple[Widget, ...]] = {}
     for d in drafts:
         if d.widgets:
             widgets = [w for draft in d.widgets if (w := _widget(plan, draft, r)) is not None]
-            named |= {w.name: w for w in widgets}
+            for w in widgets:
+                named.setdefault(w.name, []).append(w)
             pages[d.name] = tuple(widgets)
     for d in drafts:
         if not d.widgets:
@@ -88,7 +89,10 @@ def _widget(plan: Plan, draft: WidgetDraft, r: Resolution) -> Widget | None:
             return None
         return _finish(draft, _of_aggregate(draft.name, draft.type, aggregate, metric, draft.origin))
     if draft.source in plan.stream_names:
-        return _finish(draft, _of_stream(draft.name, draft.type, plan.stream(draft.source), draft.metric, draft.origin))
+        stream = plan.stream(draft.source)
+        if not _stream_shows(stream, draft, r):
+            return None
+        return _finish(draft, _of_stream(draft.name, draft.type, stream, draft.metric, draft.origin))
     if draft.source in {q.name for q in plan.queries}:
         return _of_query(plan.query(draft.source), draft, r)
     if draft.source in _declared(r):
@@ -152,10 +156,31 @@ def _format(metric: Metric | None) -> Format:
     return "duration" if metric.column and is_duration(metric.column) else "number"
 
 
+def _stream_shows(stream: Stream, draft: WidgetDraft, r: Resolution) -> bool:
+    """Whether a stream has the metric that is asked for."""
+    if draft.metric is None:
+        return True
+    if stream.column("metric") is None or stream.free_form:
+        r.refuse(draft.origin, f"stream `{stream.name}` has no metrics, only events: `{draft.metric}` is none",
+                 "leave `metric` out to see its events, or show an aggregate", "metric")  # fmt: skip
+        return False
+    known = _series_of(stream)
+    if METRIC_NAMES.get(draft.metric, draft.metric) not in known:
+        r.refuse(draft.origin, f"stream `{stream.name}` has no metric `{draft.metric}`",
+                 nearest(draft.metric, known), "metric")  # fmt: skip
+        return False
+    return True
+
+
+def _series_of(stream: Stream) -> tuple[str, ...]:
+    """The series of a metrics stream by their own names."""
+    return tuple(METRIC_NAMES.get(m, m) for m in stream.options.get("metrics", ()))
+
+
 def _of_stream(name: str, kind: WidgetType, stream: Stream, metric: str | None, origin: Origin) -> Widget:
     if stream.column("metric") is None or stream.free_form:
         return Widget(name, kind, "stream", stream.name, origin, metric=None)
-    metrics = tuple(METRIC_NAMES.get(m, m) for m in stream.options.get("metrics", ()))
+    metrics = _series_of(stream)
     chosen = METRIC_NAMES.get(metric, metric) if metric else next(iter(metrics), None)
     shown: Format = (
         "percent" if chosen in _PERCENT_METRICS else ("bytes" if chosen == "network_throughput" else "number")
@@ -180,9 +205,11 @@ def _of_query(query: Query, draft: WidgetDraft, r: Resolution) -> Widget | None:
     return _finish(draft, found)
 
 
-def _shown(plan: Plan, name: str, origin: Origin, widgets: dict[str, Widget], r: Resolution) -> Widget | None:
+def _shown(plan: Plan, name: str, origin: Origin, widgets: dict[str, list[Widget]], r: Resolution) -> Widget | None:
     question = WhichShown(name, tuple(widgets), tuple(a.name for a in plan.aggregates), plan.stream_names)
     decision = decide(WHICH_SHOWN, question)
+    if decision is None and any(name == w.name for d in r.draft.every("dashboards") for w in d.widgets):
+        return None  # refused, or named as not active, where it is declared
     if decision is None:
         r.refuse(origin, f"nothing to show is called `{name}`", nearest(name, [*widgets, *_declared(r)]))
         return None
@@ -197,7 +224,11 @@ def _shown(plan: Plan, name: str, origin: Origin, widgets: dict[str, Widget], r:
         says = origin.key.rpartition(".")[0]
         r.assumptions.append(Assumption(origin.key, decision.rule, f"`{name}` shows {kind} `{target}`", says))
     if kind == "widget":
-        return widgets[target]
+        if len(widgets[target]) > 1:
+            places = " and ".join(str(w.origin.span) for w in widgets[target])
+            r.refuse(origin, f"several widgets are called `{target}`, at {places}", "give one another name")
+            return None
+        return widgets[target][0]
     if kind == "aggregate":
         aggregate = plan.aggregate(target)
         first = aggregate.metrics[0].name if aggregate.metrics else "event_count"

@@ -30,7 +30,7 @@ def resolve_watching(plan: Plan, r: Resolution) -> Watched:
     """The series and alert rules of a plan whose aggregates and dashboards are known; what is not found is refused."""
     aggregates = {a.name: a for a in plan.aggregates}
     drafts: list[WatchDraft] = [w for w in r.draft.every("watches") if w.aggregate in aggregates]
-    series = {s.name: s for w in drafts if w.watched for s in _all_of(aggregates[w.aggregate], _switch(w, "anomaly"))}
+    series = {s.name: s for w in drafts if w.watched for s in _all_of(aggregates[w.aggregate], w)}
     for draft in r.draft.every("series"):
         found = _said(draft, aggregates, r)
         if found:
@@ -42,15 +42,18 @@ def resolve_watching(plan: Plan, r: Resolution) -> Watched:
         r.inactive.append(Inactive(first.origin.key, "no detector watches: `anomaly_detection.algorithms` names none"))
     shown = [w for d in plan.dashboards for w in d.widgets]
     rules = [rule for w in drafts for rule in _rules(w, aggregates[w.aggregate], shown, r)]
-    unique: dict[tuple[str, str, str | None], AlertRule] = {}
+    unique: dict[tuple[object, ...], AlertRule] = {}
     for rule in [*rules, *_of_pages(plan)]:
-        unique.setdefault((rule.kind, rule.table, rule.metric), rule)
+        # One widget on two pages is one rule; two widgets with bounds of their own are two.
+        unique.setdefault((rule.kind, rule.table, rule.metric, rule.warning, rule.critical), rule)
     return Watched(tuple(series.values()), tuple(unique.values()))
 
 
-def _all_of(aggregate: Aggregate, origin: Origin) -> Iterable[Series]:
-    metrics = [m.name for m in aggregate.metrics] or ["event_count"]
-    return (Series(aggregate.table, metric, origin) for metric in metrics)
+def _all_of(aggregate: Aggregate, w: WatchDraft) -> Iterable[Series]:
+    metrics = [m.name for m in aggregate.metrics]
+    if w.counts or not metrics:
+        metrics.insert(0, "event_count")
+    return (Series(aggregate.table, metric, _switch(w, "anomaly")) for metric in metrics)
 
 
 def _said(draft: SeriesDraft, aggregates: dict[str, Aggregate], r: Resolution) -> Series | None:
@@ -94,6 +97,12 @@ def _rules(w: WatchDraft, aggregate: Aggregate, shown: list[Widget], r: Resoluti
             yield AlertRule(f"{name}.silence", "silence", table, _switch(w, "threshold"), limit=limit)
     if w.freshness:
         limit = w.limit or _usual_limit(aggregate)
+        least = _usual_limit(aggregate) - aggregate.update_frequency
+        if limit < least:
+            r.refuse(
+                w.origin, f"a window of `{name}` is final {spell(least)} after its start, and is promised within "
+                f"{spell(limit)}", f'such as `"{spell(_usual_limit(aggregate))}"`', "sla",
+            )  # fmt: skip
         if w.limit is None:
             r.assumptions.append(Assumption(
                 w.origin.key, "window, lateness and update frequency together",
@@ -134,9 +143,9 @@ def _has_bounds(w: Widget) -> bool:
 
 def _of_pages(plan: Plan) -> Iterable[AlertRule]:
     """Thresholds of what a page shows, where its alerting is on."""
-    prefix = {"aggregate": "agg", "stream": "raw"}
+    prefix = {"aggregate": "agg", "stream": "raw", "query": "query"}
     for d in plan.dashboards:
         for w in d.widgets if d.alerting else ():
-            if _has_bounds(w) and w.kind in prefix:
+            if _has_bounds(w) and w.kind in prefix and w.metric:
                 table, switch = f"{prefix[w.kind]}.{w.source}", Origin(f"{d.origin.key}.alerting", d.origin.span)
                 yield AlertRule(f"{w.source}.{w.metric}", "threshold", table, switch, w.metric, w.warning, w.critical)

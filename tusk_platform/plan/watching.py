@@ -43,7 +43,7 @@ class AlertRule:
 
     ``threshold``: a metric reaches ``warning`` or ``critical``. ``silence``: no event for ``limit`` microseconds.
     ``anomaly``: a finding of the detectors on any metric of ``table``. ``freshness``: the newest final window of
-    ``table`` is not there ``limit`` microseconds after its end.
+    ``table`` is not there ``limit`` microseconds after its start.
     """
 
     name: str

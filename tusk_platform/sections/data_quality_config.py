@@ -109,7 +109,7 @@ def lower(section: DataQualityConfig, place: Place) -> Fragment:
         "data_cleansing.outlier_detection": cleansing.outlier_detection,
         "data_cleansing.outlier_threshold": "outlier_threshold" in cleansing.model_fields_set,
         "data_cleansing.missing_data_handling": cleansing.missing_data_handling != "none",
-        "audit_trail": audit.enabled,
+        "audit_trail": audit.enabled and "audit_trail" in section.model_fields_set,
     }
     return Fragment(
         rules=tuple(drafts),

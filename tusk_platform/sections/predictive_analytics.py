@@ -137,7 +137,7 @@ def lower(section: PredictiveAnalytics, place: Place) -> Fragment:
         else None,
         inactive=(
             *(Inactive(f"{key}.models.{name}", _NOT_TRAINED) for name in section.models),
-            *([Inactive(f"{key}.feature_engineering", _NOT_TRAINED)] if said else []),
+            *([Inactive(f"{key}.feature_engineering", _NOT_TRAINED)] if said or section.models else []),
         ),
     )
 

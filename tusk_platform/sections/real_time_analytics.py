@@ -169,6 +169,7 @@ def _watch(name: str, p: Pipeline, place: Place) -> WatchDraft:
         thresholds={
             metric: (place.number(t.warning), place.number(t.critical)) for metric, t in rules.thresholds.items()
         },
+        counts="count" in p.aggregation_functions,
         silence=True,
         freshness=_on(p, "sla_monitoring", implied=p.sla is not None),
         limit=p.sla,

@@ -169,6 +169,7 @@ def lower(section: StreamProcessing, place: Place) -> Fragment:
     named = section.windows.named
     key = "stream_processing"
     flink = Inactive(f"{key}.engine", "windows run on the embedded engine; Flink is not carried out yet")
+    state = Inactive(f"{key}.state_backend", "state is in the lake; checkpoints are not written yet")
     return Fragment(
         windows=tuple(_window(name, w, place) for name, w in named.items()),
         aggregates=tuple(_program(name, place) for name in named),
@@ -181,7 +182,7 @@ def lower(section: StreamProcessing, place: Place) -> Fragment:
         ),
         inactive=(
             *([flink] if section.engine == "apache_flink" else []),
-            Inactive(f"{key}.state_backend", "state is in the lake; checkpoints are not written yet"),
+            *([state] if "state_backend" in section.model_fields_set else []),
         ),
     )
 
@@ -195,7 +196,7 @@ def _window(name: str, w: WindowTable, place: Place) -> NamedWindow:
             window = Sliding(w.size, w.slide, w.offset or 0)
         case SessionWindow():
             window = Session(w.gap, w.max_size)
-    return NamedWindow(name, window, place.at("stream_processing", "windows", name), w.allowed_lateness or 0)
+    return NamedWindow(name, window, place.at("stream_processing", "windows", name), w.allowed_lateness)
 
 
 def _program(window: str, place: Place) -> AggregateDraft:

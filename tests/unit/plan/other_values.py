@@ -34,6 +34,8 @@ def _mended(leaf: Leaf, text: str) -> Compiled:
     compiled = compile_text(text, "platform.tsk")
     for _ in range(4):
         beside = [p for p in compiled.errors if table in {p.path, p.path.rpartition(".")[0]} and p.path != leaf.path]
+        # Then what elsewhere speaks of something that the new value does not have.
+        beside = beside or [p for p in compiled.errors if p.path != leaf.path]
         if not beside:
             break
         lines = text.split("\n")

@@ -18,6 +18,18 @@ from tusk_platform.tsk.values import find
 
 # Where a list of names, a window or a query stands, there is no table that could say it.
 NOWHERE_TO_SAY = {
+    "metric `stream_tumbling.avg_session_duration` reads column `session_duration`",
+    "metric `stream_tumbling.user_count` reads column `user_id`",
+    "metric `stream_tumbling.total_revenue` reads column `amount`",
+    "metric `stream_sliding.avg_session_duration` reads column `session_duration`",
+    "metric `stream_sliding.user_count` reads column `user_id`",
+    "metric `stream_sliding.total_revenue` reads column `amount`",
+    "metric `stream_session.avg_session_duration` reads column `session_duration`",
+    "metric `stream_session.user_count` reads column `user_id`",
+    "metric `stream_session.total_revenue` reads column `amount`",
+    "metric `purchase.avg_order_value` reads column `amount`",
+    "metric `page_view.unique_visitors` reads column `user_id`",
+    "metric `purchase.revenue` reads column `amount`",
     "no event for 15 minutes in `user_behavior` is an alert",
     "`purchases` in query `user_segments` is events of type `purchase` of stream `user_events`",
     "`api_requests` in query `system_performance` is events of type `api_request` of stream `user_events`",
@@ -27,12 +39,6 @@ NOWHERE_TO_SAY = {
     "`stream_tumbling` reads stream `user_events`",
     "`stream_sliding` reads stream `user_events`",
     "`stream_session` reads stream `user_events`",
-    "metric `avg_order_value` reads column `amount`",
-    "metric `unique_visitors` reads column `user_id`",
-    "metric `revenue` reads column `amount`",
-    "metric `avg_session_duration` reads column `session_duration`",
-    "metric `user_count` reads column `user_id`",
-    "metric `total_revenue` reads column `amount`",
 }
 
 

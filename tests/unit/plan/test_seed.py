@@ -162,6 +162,7 @@ WATCHED = """
 statistical: z_score {'threshold': 3.0, 'window_size': 3600000000}
 machine_learning: isolation_forest {'contamination': 0.1, 'training_window': 604800000000}
 time_series: prophet {'seasonality': ['daily'], 'trend': 'linear'}
+watched agg.user_behavior.event_count
 watched agg.user_behavior.avg_amount
 watched agg.user_behavior.sum_amount
 watched agg.user_behavior.distinct_user_id
