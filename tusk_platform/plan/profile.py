@@ -45,7 +45,7 @@ class Memory:
 class Runtime:
     """How hard the machine may be used.
 
-    ``workers``: runs at once and threads of queries; None: the machine's cores. ``parallelism``: aggregates computed at once.
+    ``workers``: runs at once and threads of queries; None: the machine's cores. ``parallelism``: aggregates at once.
     ``checkpoint_dir`` receives checkpoints at most every ``checkpoint_interval`` microseconds.
     """
 
