@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,13 +41,21 @@ class Comparison:
         return any(e.lost for e in self.effects)
 
     @property
+    def left_behind(self) -> tuple[Effect, ...]:
+        """Tables that are there without a node: of an earlier name, or left by an earlier change."""
+        gone = {_table(n) for n in self.of("dropped")}
+        return tuple(e for e in self.tables("dropped") if e.table not in gone and e.stored is not None)
+
+    @property
     def summary(self) -> dict[str, int]:
-        """How many of each; tables that an earlier change left behind do not count."""
+        """How many of each, in the order and words of the last line."""
         return {
             **{what: len(self.of(what)) for what in ("added", "changed", "renamed")},
             "rebuilt": len(self.tables("rebuilt")),
+            "moved": len(self.tables("moved")),
             "started over": len(self.tables("restarted")),
             "dropped": len(self.of("dropped")),
+            "left behind": len(self.left_behind),
         }
 
 
@@ -61,6 +70,7 @@ def difference_page(c: Comparison) -> str:
         _section("Rebuilt", (line for e in c.tables("rebuilt") for line in _effect(e))),
         _section("Moved", (line for e in c.tables("moved") for line in _effect(e))),
         _section("Dropped", _dropped(c)),
+        _section("Left behind", _left_behind(c)),
         _summary(c),
     ]
     return "\n\n".join(p for p in parts if p)
@@ -68,8 +78,6 @@ def difference_page(c: Comparison) -> str:
 
 def difference_json(c: Comparison) -> dict[str, Any]:
     """The same as plain values; times are ISO 8601 UTC, spans of time microseconds."""
-    gone = {f"{TABLES[n.kind]}.{n.name}": n for n in c.of("dropped") if n.kind in TABLES}
-    left = [e for e in c.tables("dropped") if e.table not in gone]
     effects = {e.table: e for e in c.tables("dropped")}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -86,7 +94,7 @@ def difference_json(c: Comparison) -> dict[str, Any]:
         "rebuilt": [_effect_json(e) for e in c.tables("rebuilt")],
         "moved": [_effect_json(e) for e in c.tables("moved")],
         "dropped": [_node_json(n) | _table_json(effects.get(_table(n))) for n in c.of("dropped")],
-        "left_behind": [_table_json(e) for e in left],
+        "left_behind": [_table_json(e) for e in c.left_behind],
     }
 
 
@@ -123,8 +131,17 @@ def _changes(n: Node) -> Iterator[str]:
             yield f"  {c.field}: dropped"
         elif before == after:
             yield f"  {c.field}: another value"
+        elif "\n" in before + after:
+            yield f"  {c.field}:"
+            yield from (f"    {line}" for line in _text_difference(before, after))
         else:
             yield f"  {c.field}: {before} → {after}"
+
+
+def _text_difference(before: str, after: str) -> Iterator[str]:
+    """The lines that differ and those around them, without the names of files that there are none of."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="")
+    return (line.rstrip() for line in list(lines)[2:])
 
 
 def _whole(c: Change) -> bool:
@@ -145,7 +162,7 @@ def _effect(e: Effect) -> Iterator[str]:
 
 
 def _reading(e: Effect) -> str:
-    if e.action != "rebuilt" or (e.stored is None and e.raw_rows is None):
+    if e.action != "rebuilt" or e.table.startswith("query.") or (e.stored is None and e.raw_rows is None):
         return ""
     start = "from its beginning" if e.since is None else f"from {moment(e.since)}"
     rows = "" if e.raw_rows is None else f", {counted(e.raw_rows, 'raw row')} to read"
@@ -168,14 +185,17 @@ def _dropped(c: Comparison) -> Iterator[str]:
     effects = {e.table: e for e in c.tables("dropped")}
     for n in c.of("dropped"):
         yield _node(n)
-        effect = effects.pop(_table(n), None)
+        effect = effects.get(_table(n))
         if effect is not None and effect.stored is not None:
             yield f"  {_kept(effect.table, effect.stored)}"
         elif n.kind in TABLES:
             yield f"  {_table(n)}: {_STAYS}"
         elif n.kind in _SHOWN_ONLY:
             yield "  only the page changes"
-    for effect in effects.values():
+
+
+def _left_behind(c: Comparison) -> Iterator[str]:
+    for effect in c.left_behind:
         if effect.stored is not None:
             why = f" ({', '.join(effect.why)})" if effect.why else ""
             yield f"table {_kept(effect.table, effect.stored)}{why}"

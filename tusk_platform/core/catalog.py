@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tusk_platform.errors import Span
+from tusk_platform.plan.impact import query_parts
 from tusk_platform.plan.nodes import Aggregate, Column, Plan, Query, Session, Sliding, Stream, Tumbling
 from tusk_platform.plan.origin import Origin
-from tusk_platform.plan.page import definition_hash
+from tusk_platform.plan.page import definition_hash, plain
 from tusk_platform.plan.profile import Runtime
 from tusk_platform.units import DAY
 
@@ -104,7 +105,7 @@ def definition(plan: Plan, aggregate: Aggregate) -> int:
 
 def query_definition(plan: Plan, query: Query) -> int:
     """A number that changes when a query's result would be another one today, whatever its inputs do."""
-    return int(definition_hash((query.sql, query.inputs, query.columns, plan.runtime.timezone)), 16)
+    return int(definition_hash(list(query_parts(plain(query), plan.runtime.timezone).values())), 16)
 
 
 def columns_read(stream: Stream, aggregate: Aggregate) -> tuple[Column, ...]:

@@ -99,7 +99,11 @@ def _completed(value: Any, hint: Any) -> Any:  # noqa: ANN401 - any value of a p
         return dict(value)
     hints = typing.get_type_hints(kind)
     missing = {f.name: plain(d) for f in dataclasses.fields(kind) if f.name not in value and (d := _default(f)) != f}
-    return {**missing, **{k: _completed(v, hints.get(k)) for k, v in value.items()}}
+    found = {**missing, **{k: _completed(v, hints.get(k)) for k, v in value.items()}}
+    if "name" not in found and isinstance(said := getattr(kind, "name", None), property) and said.fget:
+        # What the config gives no name is told apart by what people call it.
+        found["name"] = said.fget(types.SimpleNamespace(**found))
+    return found
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:  # noqa: ANN401 - any value of a node

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from tusk_platform.plan.difference import Json, Node, completed
+from tusk_platform.plan.page import definition_hash
 from tusk_platform.units import DAY
 
 Action = Literal["rebuilt", "moved", "retyped", "restarted", "dropped"]
@@ -24,6 +25,7 @@ _EMBEDDED: Final = "log"
 _WORD: Final = re.compile(r"\w+")
 _ANOTHER_NAME: Final = "give it another name: then it is read from its beginning, and what is here stays"
 EVERY_WINDOW: Final = "every window"
+_FAILED: Final = "the rows that are there stay until a refresh of it succeeds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Span:
 class Facts:
     """What the lake says of one table.
 
-    ``current``: an aggregate's rows are those of its definition now; or they are, ``under`` another name.
+    ``current``: the rows of an aggregate or query are those of its definition now; or they are, ``under`` another name.
     ``whole_from``: windows that start before it, of which some may be there (``older``), cannot be computed again, None
     where all can.
     ``read``: somebody's events were read, so that positions matter. ``retyped``: columns stored in another type.
@@ -109,10 +111,11 @@ def impact(
     known = facts or {}
     streams = tuple(_streams(old, new, facts))
     over = {e.table for e in streams if e.action == "restarted"}
+    aggregates = tuple(e for table, e in _aggregates(old, new, nodes, facts) if table not in over)
     found = [
         *streams,
-        *(e for table, e in _aggregates(old, new, nodes, facts) if table not in over),
-        *_queries(nodes, known),
+        *aggregates,
+        *_queries(old, new, facts, {e.table for e in aggregates if e.action == "rebuilt"}),
         *_dropped(nodes, new, known, kept),
     ]
     return tuple(found)
@@ -289,14 +292,39 @@ def _zone(plan: Json, aggregate: Json) -> str | None:
     return plan["runtime"]["timezone"] if steps and all(s % DAY == 0 for s in steps) else None
 
 
+# --- queries
+
+
+def query_parts(query: Json, timezone: str) -> dict[str, Any]:
+    """What a query's result depends on besides the rows of its inputs, each part under the name people know it by."""
+    return {**{part: query.get(part) for part in ("sql", "inputs", "columns")}, "timezone": timezone}
+
+
+def _queries(old: Json, new: Json, facts: Mapping[str, Facts] | None, rebuilt: set[str]) -> Iterator[Effect]:
+    """Those that are another one now, or read a table that is; each comes after those it reads."""
+    was = _by_name(old, "queries")
+    for name, query in _by_name(new, "queries").items():
+        table, earlier, there = f"query.{name}", was.get(name), (facts or {}).get(f"query.{name}")
+        if there is None and (facts is not None or earlier is None):
+            continue
+        parts = _changed_parts(old, earlier, new, query) if earlier else ()
+        read = tuple(f"{i['table']} is rebuilt" for i in query["inputs"] if i["table"] in rebuilt)
+        if there is None:
+            why = (*parts, *read)
+        else:
+            why = read if there.current else (*(parts or ("it was computed by another definition",)), *read)
+        if why:
+            rebuilt = rebuilt | {table}
+            tried = earlier is not None and not parts and not read
+            yield Effect("rebuilt", table, why, stored=there, notes=(_FAILED,) if tried else ())
+
+
+def _changed_parts(old: Json, was: Json, new: Json, now: Json) -> tuple[str, ...]:
+    before, after = (query_parts(q, p["runtime"]["timezone"]) for p, q in ((old, was), (new, now)))
+    return tuple(part for part in after if definition_hash(before[part]) != definition_hash(after[part]))
+
+
 # --- the rest
-
-
-def _queries(nodes: Sequence[Node], facts: Mapping[str, Facts]) -> Iterator[Effect]:
-    for node in nodes:
-        if node.kind == "queries" and node.what == "changed" and any(c.field == "sql" for c in node.changes):
-            table = f"query.{node.name}"
-            yield Effect("rebuilt", table, ("sql",), stored=facts.get(table))
 
 
 def _dropped(nodes: Sequence[Node], new: Json, facts: Mapping[str, Facts], kept: Sequence[str]) -> Iterator[Effect]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Final
 
-from tusk_platform.errors import nearest
+from tusk_platform.errors import Problem, nearest
 from tusk_platform.plan.columns import StreamColumns
 from tusk_platform.plan.drafts import AggregateDraft
 from tusk_platform.plan.metrics import (
@@ -171,6 +172,20 @@ def _settle_roles(r: Resolution) -> None:
         columns.dedup_key()
 
 
+def _doubt_columns(r: Resolution) -> None:
+    """Warn of a column that is nearly one of a stream's `schema`: read by that name it would always be null."""
+    for name, columns in r.columns.items():
+        schema = columns.draft.schema
+        known = {*schema, *columns.draft.derive, *(c for c, _ in columns.draft.facts.columns)}
+        for column in columns.names if schema else ():
+            near = get_close_matches(column, schema, n=1, cutoff=0.8) if column not in known else []
+            if near:
+                key = f"{columns.draft.origin.key}.schema"
+                message = f"something reads a column `{column}` of stream `{name}`, whose `schema` has `{near[0]}`"
+                hint = f"mend the name where it is read, or add `{column}` to the schema"
+                r.problems.append(Problem(r.draft.spans(key), key, message, hint, "warning"))
+
+
 PASSES: Final[tuple[Callable[[Resolution], None], ...]] = (
     _unique_names,
     _start_columns,
@@ -182,6 +197,7 @@ PASSES: Final[tuple[Callable[[Resolution], None], ...]] = (
     find_inputs,
     _apply_rules,
     _settle_roles,
+    _doubt_columns,
 )
 
 

@@ -107,10 +107,11 @@ def require_applied(plan: Plan, stream: Stream, home: Home) -> None:
     if applied.unfinished or now != then:
         raise Refused(
             f"the config was changed and applied by another process since this one started, and stream "
-            f"`{stream.name}` or an aggregate of it is another one now: start this one again"
+            f"`{stream.name}`, or an aggregate or query of it, is another one now: start this one again"
         )
 
 
 def _tables(plan: Json, stream: str) -> list[dict[str, Any]]:
     own = [n for n in plan["streams"] if n["name"] == stream] + [a for a in plan["aggregates"] if a["stream"] == stream]
+    own += [q for q in plan["queries"] if q["streams"][:1] == [stream]]
     return [{k: v for k, v in n.items() if k not in _ASIDE} for n in own]

@@ -129,6 +129,7 @@ def _nothing_to_do(plan: Plan, home: Home, who: Applying) -> bool:
 def _touched(plan: Plan, change: Pending, who: Applying) -> list[str]:
     """Leases of everybody who may be at work by the plan before on tables that change."""
     streams: set[str] = set()
+    refreshed: set[str] = set()
     for effect in change.effects:
         schema, _, name = effect.table.partition(".")
         if effect.action == "dropped" and not who.allow_drop:
@@ -137,7 +138,10 @@ def _touched(plan: Plan, change: Pending, who: Applying) -> list[str]:
             streams.add(name)
         elif schema == "agg":
             streams |= {a.stream for a in plan.aggregates if a.name == name}
+        elif schema == "query" and effect.action == "rebuilt":
+            refreshed |= {s for q in plan.queries if q.name == name for s in q.streams[:1]}
     names = [f"{duty}-{stream}" for stream in sorted(streams) for duty in _DUTIES]
+    names += [f"refresh-{stream}" for stream in sorted(refreshed - streams)]
     return [name for name in ([_UP, *names] if names else []) if name not in who.holding]
 
 
@@ -208,20 +212,23 @@ def _retype(plan: Plan, lake: Lake, change: Pending) -> None:
 
 
 def _rebuild(plan: Plan, lake: Lake, effects: Collection[Effect], engine: Callable[[], Engine]) -> Engine | None:
-    """Each table in one commit, so that readers see it as it was or as it will be."""
+    """Each table in one commit, so that readers see it as it was or as it will be.
+
+    A query that fails keeps its rows and hinders nothing else: it is due at once, and is named as not rebuilt until then.
+    """
     names = []
     for effect in effects:
         schema, _, name = effect.table.partition(".")
-        if schema != "agg" or effect.stored is None:
+        if effect.stored is None:
             continue
-        if effect.since is not None:
+        if schema == "agg" and effect.since is not None:
             aggregate = plan.aggregate(name)
             keep_older(lake, plan, aggregate, effect.since, empty=effect.emptied, remove=effect.drops_older)
         names.append(name)
     if not names:
         return None
     opened = engine()
-    failed = [f"agg.{r.aggregate}: {r.error}" for r in opened.refresh(names) if r.error]
+    failed = [f"{r.table}: {r.error}" for r in opened.refresh(names) if r.error and r.schema == "agg"]
     if failed:
         opened.close()
         raise Unavailable("the changed config is not applied yet: " + "; ".join(failed))

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from tusk_platform.core import transactions
-from tusk_platform.core.catalog import definition
+from tusk_platform.core.catalog import definition, query_definition
 from tusk_platform.core.history import first_whole
 from tusk_platform.core.schema import raw_schema
 from tusk_platform.core.stored import newest_holders
 from tusk_platform.core.views import quoted
 from tusk_platform.plan.difference import Node
 from tusk_platform.plan.impact import TABLES, Facts, Span
-from tusk_platform.plan.nodes import DEMO_PARTITION, Aggregate, Plan, Stream
+from tusk_platform.plan.nodes import DEMO_PARTITION, Aggregate, Plan, Query, Stream
 from tusk_platform.storage.duck import query
 from tusk_platform.storage.lake import Handle, Lake
 from tusk_platform.storage.reach import oldest_event
@@ -29,6 +29,9 @@ def facts_of(lake: Lake, plan: Plan, nodes: Sequence[Node], kept: Iterable[str] 
     for aggregate in plan.aggregates:
         if lake.exists(aggregate.table):
             found[aggregate.table] = _aggregate(lake, plan, aggregate)
+    for asked in plan.queries:
+        if lake.exists(asked.table):
+            found[asked.table] = _query(lake, plan, asked)
     renamed = {f"agg.{n.was}": n.name for n in nodes if n.kind == "aggregates" and n.was}
     left = [
         f"{TABLES[n.kind]}.{n.was or n.name}" for n in nodes if n.kind in TABLES and n.what in {"dropped", "renamed"}
@@ -65,6 +68,16 @@ def _aggregate(lake: Lake, plan: Plan, aggregate: Aggregate) -> Facts:
     whole = first_whole(aggregate, plan.runtime.timezone, after)
     older = _span(_row(lake, plan, _windows(aggregate.table, f"epoch_us(window_start) < {whole}")))
     return replace(facts, older=older, whole_from=whole)
+
+
+def _query(lake: Lake, plan: Plan, asked: Query) -> Facts:
+    table = lake.open(asked.table)
+    files = tuple(table.files())
+    return Facts(
+        all=Span(sum(f.rows for f in files)),
+        size=sum(f.size for f in files),
+        current=table.transaction(transactions.definition(asked.name)) == query_definition(plan, asked),
+    )
 
 
 def _whole_after(lake: Lake, plan: Plan, aggregate: Aggregate, table: Handle) -> int | None:
