@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -17,7 +18,8 @@ from tusk_platform.errors import ConfigError, Problem, Unavailable, UsageError
 from tusk_platform.generate import dbt_project, expectations
 from tusk_platform.generate.query_sql import query_sql
 from tusk_platform.plan.drafts import Draft, Fragment
-from tusk_platform.plan.nodes import Inactive, Plan
+from tusk_platform.plan.names import tokens
+from tusk_platform.plan.nodes import Plan
 from tusk_platform.plan.page import as_json, fingerprint
 from tusk_platform.plan.resolve import resolve
 from tusk_platform.sections import (
@@ -94,8 +96,9 @@ def compile_text(text: str, file: str) -> Compiled:
         query_sql=query_sql,
     )
     plan, unresolved = resolve(draft)
-    # A section with a mistake is not lowered, so names that only it declares would be reported as unknown: noise.
-    if not any(p.severity == "error" for p in problems):
+    if any(p.severity == "error" for p in problems):
+        problems += _certain(unresolved, validated)
+    else:
         problems += unresolved
         plan, untyped = _with_types(plan, problems)
         problems += untyped
@@ -122,14 +125,28 @@ def load_plan(path: Path) -> Plan:
     return compiled.plan
 
 
-def _lower(validated: Validated, place: Place) -> list[Fragment]:
-    fragments = [lower(validated.sections[name], place) for name, lower in LOWER.items() if name in validated.sections]
-    rest = [
-        Inactive(name, "this section is checked, but not carried out yet")
-        for name in validated.sections
-        if name not in LOWER
+def _certain(unresolved: tuple[Problem, ...], validated: Validated) -> list[Problem]:
+    """The problems that do not come of what was left out as wrong: neither beside it nor about a name in it."""
+    broken = {p.path.partition(".")[0] for p in validated.problems if p.severity == "error"}
+    if broken - validated.remains.keys():
+        return []  # any name may be one of a part of the file of which nothing is left
+    lost = frozenset(token for key in validated.left_out for step in key.split(".")[1:] for token in tokens(step))
+    return [
+        p
+        for p in unresolved
+        if not any(_within(p.path, key) or _within(key, p.path) for key in validated.left_out)
+        # Names that share a word find each other.
+        and not any(lost & tokens(word) for word in re.findall(r"`([^`]+)`", p.message))
     ]
-    return [*fragments, Fragment(inactive=tuple(rest))]
+
+
+def _within(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.")
+
+
+def _lower(validated: Validated, place: Place) -> list[Fragment]:
+    models = {**validated.remains, **validated.sections}
+    return [lower(models[name], place) for name, lower in LOWER.items() if name in models]
 
 
 def _with_types(plan: Plan, problems: list[Problem]) -> tuple[Plan, tuple[Problem, ...]]:

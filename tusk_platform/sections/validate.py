@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
@@ -25,6 +25,7 @@ from tusk_platform.sections.reading import UNREADABLE, Reading, read
 from tusk_platform.sections.real_time_aggregations import RealTimeAggregations
 from tusk_platform.sections.real_time_analytics import RealTimeAnalytics
 from tusk_platform.sections.real_time_ml import RealTimeMl
+from tusk_platform.sections.remains import remains
 from tusk_platform.sections.scalability_config import ScalabilityConfig
 from tusk_platform.sections.stream_processing import StreamProcessing
 from tusk_platform.sections.top_level import TopLevel
@@ -72,13 +73,18 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Sections that are right, the top-level settings, everything that is wrong, and where all of it stands."""
+    """Sections that are right, the top-level settings, everything that is wrong, and where all of it stands.
+
+    ``remains`` are sections with mistakes, without these; ``left_out`` the dotted keys that were left out of them.
+    """
 
     sections: Mapping[str, BaseModel]
     top: TopLevel
     problems: tuple[Problem, ...]
     environment: tuple[EnvironmentUse, ...]
     spans: Spans
+    remains: Mapping[str, BaseModel] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 def validate(document: Document) -> Validated:
@@ -86,11 +92,16 @@ def validate(document: Document) -> Validated:
     reading = read(document.root)
     checked = _Checked(reading, document)
     sections: dict[str, BaseModel] = {}
+    rest: dict[str, BaseModel] = {}
+    left_out: list[str] = []
     for name, value in reading.data.items():
         if name in SECTIONS:
             model = checked.model(SECTIONS[name], value, (name,))
             if model is not None:
                 sections[name] = model
+            elif (kept := remains(SECTIONS[name], value)) is not None:
+                rest[name] = kept[0]
+                left_out += (".".join(map(str, (name, *path))) for path in kept[1])
         elif name not in TopLevel.config_keys():
             checked.unknown(name)
     scalars = {k: v for k, v in reading.data.items() if k in TopLevel.config_keys()}
@@ -103,6 +114,8 @@ def validate(document: Document) -> Validated:
         problems=tuple(problems),
         environment=tuple(reading.environment),
         spans=_spans(reading, document),
+        remains=rest,
+        left_out=tuple(left_out),
     )
 
 
