@@ -19,6 +19,11 @@ def assert_same(found: Mapping[Key, Row], expected: Mapping[Key, Row]) -> None:
             assert _same(found[key][name], value), f"{key} {name}: found {found[key][name]!r}, expected {value!r}"
 
 
+def nearly(found: Row, expected: Row) -> bool:
+    """Whether two rows differ by rounding at most: the order in which numbers are added up is nobody's promise."""
+    return found.keys() == expected.keys() and all(_same(found[name], value) for name, value in expected.items())
+
+
 def _same(found: Any, expected: Any) -> bool:  # noqa: ANN401 - values of any column
     if isinstance(expected, float) and found is not None:
         # A sum of parts that cancel out is exact only as far as the parts are.

@@ -53,9 +53,11 @@ def _page(e: Explanation) -> Iterable[str]:
         yield "Without it the plan is the same: it says what holds anyway."
     yield from _listed("In the plan because of it", _differences(e))
     yield from _listed("Assets", (f"{a.name}: {a.words}" for a in e.assets))
-    yield from _listed("Reads", (name for a in e.assets for name in a.reads))
-    if e.metric:
-        yield from _listed("Metric", [e.expression or e.metric])
+    yield from _listed("Reads", _read(e))
+    if e.metric and not e.expression:
+        yield from _listed("Column", (f"{e.metric} {a.columns[e.metric]}" for a in e.assets if e.metric in a.columns))
+    elif e.metric:
+        yield from _listed("Metric", [e.expression])
     for a in e.assets:
         if a.sql:
             yield from _listed(f"SQL of {a.name}", a.sql.split("\n"))
@@ -67,6 +69,12 @@ def _page(e: Explanation) -> Iterable[str]:
     yield from _listed("Inferred", (
         f"{a.decision} ({a.rule}{f'; say it with {a.says}' if a.says else ''})" for a in e.inferred
     ))  # fmt: skip
+
+
+def _read(e: Explanation) -> Iterable[str]:
+    """What the assets read that is not explained itself, each once."""
+    own = {a.name for a in e.assets}
+    return (name for name in dict.fromkeys(n for a in e.assets for n in a.reads) if name not in own)
 
 
 def _place(span: Span) -> Iterable[str]:

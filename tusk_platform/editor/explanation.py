@@ -12,8 +12,9 @@ from tusk_platform.editor.buffer import Buffer
 from tusk_platform.editor.completion import documentation
 from tusk_platform.editor.places import bracket_ends
 from tusk_platform.errors import Span, UsageError
+from tusk_platform.generate.model_sql import metric_column
 from tusk_platform.generate.reference_values import sentence
-from tusk_platform.generate.trace import Asset, assets, expression, readers, shown_in
+from tusk_platform.generate.trace import Asset, assets, readers, shown_in
 from tusk_platform.plan.difference import Node, difference
 from tusk_platform.plan.nodes import Aggregate, Assumption, Metric, Plan
 from tusk_platform.plan.page import as_json
@@ -163,7 +164,8 @@ def _without(buffer: Buffer, entry: Entry) -> tuple[tuple[Node, ...], str]:
     rest = text[:start] + "".join(c if c == "\n" else " " for c in text[start:end]) + text[end:]
     other = compile_text(rest, buffer.file)
     if other.errors:
-        return (), other.errors[0].message
+        first = other.errors[0]
+        return (), f"`{first.path}` would be wrong: {first.message}" if first.path else first.message
     return difference(as_json(other.plan), as_json(buffer.compiled.plan)), ""
 
 
@@ -203,7 +205,7 @@ def _expression(plan: Plan, asset: Asset, metric: str) -> str:
         return ""
     aggregate: Aggregate = plan.aggregate(asset.node)
     found = next((m for m in aggregate.metrics if m.name == metric), None)
-    return expression(found) if found else ""
+    return metric_column(aggregate, found) if found else ""
 
 
 def _means(buffer: Buffer, path: Path) -> str:

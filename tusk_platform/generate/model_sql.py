@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from tusk_platform.core.catalog import columns_read, local_days
 from tusk_platform.core.views import quoted
 from tusk_platform.generate.metric_sql import all_of, merged_sql, metric_sql, partial_sql
-from tusk_platform.plan.nodes import Aggregate, Plan, Session, Sliding, Stream, Tumbling
+from tusk_platform.plan.nodes import Aggregate, Metric, Plan, Session, Sliding, Stream, Tumbling
 from tusk_platform.plan.words import aggregate_words
 from tusk_platform.units import DAY, WEEK, spell
 
@@ -111,6 +111,13 @@ def readable(plan: Plan, aggregate: Aggregate) -> str:
 def counts_beyond_filter(aggregate: Aggregate) -> bool:
     """Whether rows that the aggregate's filter refuses still count, in the denominator of a ratio."""
     return bool(aggregate.where) and any(m.denominator_scope != "group" for m in aggregate.metrics)
+
+
+def metric_column(aggregate: Aggregate, metric: Metric) -> str:
+    """A metric with its name, as it stands in the aggregate's query."""
+    late_filter = aggregate.where if counts_beyond_filter(aggregate) else None
+    merged = isinstance(aggregate.window, Sliding) and by_panes(aggregate)
+    return f"{merged_sql(metric) if merged else metric_sql(metric, late_filter)} as {quoted(metric.name)}"
 
 
 def in_words(aggregate: Aggregate) -> str:

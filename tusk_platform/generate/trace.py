@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from tusk_platform.generate.dbt_project import sql
 from tusk_platform.generate.expectations import suite
-from tusk_platform.generate.metric_sql import metric_sql
 from tusk_platform.generate.model_sql import model
-from tusk_platform.plan.nodes import Aggregate, Dashboard, Metric, Plan, Query, Stream, Tumbling, Widget
+from tusk_platform.plan.nodes import Aggregate, Dashboard, Plan, Query, Stream, Tumbling, Widget
 from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.words import aggregate_words, cadence_words, input_words, metric_words, query_words
 from tusk_platform.units import spell
@@ -56,11 +55,6 @@ def shown_in(plan: Plan, asset: str, metric: str | None = None) -> tuple[str, ..
         for w in d.widgets
         if _table(w) == asset and (metric is None or metric in {w.metric, *w.choices})
     )
-
-
-def expression(metric: Metric) -> str:
-    """The SQL of one metric, as it stands in the aggregate's query."""
-    return f'{metric_sql(metric)} as "{metric.name}"'
 
 
 def _of_stream(s: Stream) -> Iterator[Asset]:

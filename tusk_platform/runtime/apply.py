@@ -214,7 +214,7 @@ def _retype(plan: Plan, lake: Lake, change: Pending) -> None:
 def _rebuild(plan: Plan, lake: Lake, effects: Collection[Effect], engine: Callable[[], Engine]) -> Engine | None:
     """Each table in one commit, so that readers see it as it was or as it will be.
 
-    A query that fails keeps its rows and hinders nothing else: it is due at once, and is named as not rebuilt until then.
+    A query that fails keeps its rows and hinders nothing else: it is due at once, and the page names it until then.
     """
     names = []
     for effect in effects:

@@ -55,7 +55,8 @@ def test_config_is_compared_with_another_file(tusk: Tusk, config: Path) -> None:
     assert CHANGE in said.out.splitlines()
     assert values["schema_version"] == 1
     assert values["summary"] == {
-        "added": 0, "changed": 1, "renamed": 0, "rebuilt": 1, "started_over": 0, "dropped": 0
+        "added": 0, "changed": 1, "renamed": 0, "rebuilt": 1, "moved": 0, "started_over": 0, "dropped": 0,
+        "left_behind": 0,
     }  # fmt: skip
     assert tusk("plan", "--against", "platform.tsk").out == "no change\n"
 

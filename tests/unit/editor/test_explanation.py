@@ -70,6 +70,23 @@ def test_a_metric_of_an_asset_is_known_too() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [f"{a.table}.{m.name}" for a in buffer().compiled.plan.aggregates for m in a.metrics],
+)
+def test_every_metric_is_shown_as_it_stands_in_the_sql(name: str) -> None:
+    found = explain(buffer(), name)
+
+    assert found.expression
+    assert found.expression in found.assets[0].sql
+
+
+def test_what_is_wrong_without_a_key_is_said_with_the_key_it_is_wrong_at() -> None:
+    found = explain(buffer(), "real_time_analytics.data_streams.user_events")
+
+    assert found.needed == "`analytics_data_sources.real_time_metrics` would be wrong: there is no table `user_events`"
+
+
+@pytest.mark.parametrize(
     ("name", "hint"),
     [
         ("agg.user_metric", "did you mean `agg.user_metrics`"),

@@ -10,14 +10,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tusk_platform.cli.against import compare
+from tusk_platform.cli.difference_page import difference_page
+from tusk_platform.compile import load_plan
 from tusk_platform.core import transactions
-from tusk_platform.core.catalog import definition
+from tusk_platform.core.catalog import definition, query_definition
 from tusk_platform.core.schema import aggregate_schema
 from tusk_platform.errors import Held, Refused, Unavailable
 from tusk_platform.jobs.ingest import Until
+from tusk_platform.plan.difference import difference
+from tusk_platform.plan.impact import impact
+from tusk_platform.plan.page import as_json
 from tusk_platform.runtime.applied import pending, read_applied
 from tusk_platform.runtime.apply import Applying
-from tusk_platform.runtime.duties import ingest_stream, refresh_due
+from tusk_platform.runtime.duties import ingest_stream, refresh_aggregates, refresh_due
 from tusk_platform.runtime.platform import Platform, open_platform
 from tusk_platform.runtime.publishing import publish_events
 from tusk_platform.storage.aggregate_table import moment
@@ -289,3 +295,83 @@ def test_pace_is_no_change_of_any_table(shop: Shop, tmp_path: Path, pace: str) -
 
     after = state(tmp_path)
     assert {k for k in after if after[k] != before.get(k)} == {".tusk/applied.json"}
+
+
+def page(shop: Shop) -> list[str]:
+    plan = load_plan(shop.config)
+    return [line for line in difference_page(compare(shop.config, plan, "applied")).splitlines() if line]
+
+
+def test_table_that_moved_and_what_it_leaves_are_counted(shop: Shop) -> None:
+    computed(shop.sell(event(0)))
+    shop.change(("    sales =", "    turnover ="))
+    before = page(shop)
+    shop.open()
+    after = page(shop)
+
+    assert "Dropped" not in before
+    assert before[-1] == "1 renamed, 1 moved, 1 left behind"
+    assert after[0] == "Left behind"
+    assert after[1].startswith("  table agg.sales: 3 windows, 3 rows")
+    assert after[-1] == "1 left behind"
+
+
+QUERIES = """analytics_data_sources = {
+    shops = @query("SELECT shop, COUNT(*) AS n FROM orders WHERE shop <> 'b' GROUP BY shop")
+    all_of_them = @query("SELECT SUM(n) AS n FROM shops")
+    alone = @query("SELECT COUNT(*) AS n FROM orders")
+}
+"""
+
+
+@pytest.fixture
+def asked(shop: Shop) -> Shop:
+    """The shop with queries over two shops' orders, all refreshed."""
+    shop.write(CONFIG + QUERIES)
+    platform = shop.sell(event(0), event(1, "b"), event(2, "b"))
+    refresh_aggregates(platform, ["shops", "all_of_them", "alone"], command="test")
+    return shop
+
+
+@pytest.mark.slow
+def test_changed_query_and_what_reads_it_are_rebuilt_as_the_page_says(asked: Shop) -> None:
+    platform = asked.opened[-1]
+    alone = platform.lake.open("query.alone").version
+    asked.change(("shop <> 'b'", "shop <> 'a'"))
+    assert page(asked)[-4:] == [
+        "Rebuilt", "  query.shops: sql", "  query.all_of_them: query.shops is rebuilt", "1 changed, 2 rebuilt",
+    ]  # fmt: skip
+
+    with hold(platform.home.leases, "refresh-orders", command="tusk up"), pytest.raises(Held):
+        asked.open()
+    asked.open()
+    assert asked.rows("select shop, n from query.shops") == [{"shop": "b", "n": 2}]
+    assert asked.rows("select n::int as n from query.all_of_them") == [{"n": 2}]
+    assert platform.lake.open("query.alone").version == alone
+    assert page(asked) == ["no change"]
+    with pytest.raises(Refused, match="an aggregate or query of it"):
+        refresh_due(platform, platform.plan.stream("orders"), Until(once=True), command="test")
+
+
+@pytest.mark.slow
+def test_query_that_cannot_be_rebuilt_keeps_its_rows_and_the_page_says_so(asked: Shop) -> None:
+    asked.change(("SELECT COUNT(*) AS n FROM orders", "SELECT SUM(CAST(shop AS SIGNED)) AS n FROM orders"))
+    asked.open()
+
+    assert asked.rows("select n::int as n from query.alone") == [{"n": 3}]
+    assert page(asked) == [
+        "Rebuilt", "  query.alone: it was computed by another definition",
+        "    the rows that are there stay until a refresh of it succeeds", "1 rebuilt",
+    ]  # fmt: skip
+
+
+def test_time_zone_is_another_definition_of_a_query_on_the_page_too(shop: Shop) -> None:
+    shop.write(CONFIG + QUERIES)
+    before = load_plan(shop.config)
+    shop.write('timezone = "Europe/Berlin"\n' + CONFIG + QUERIES)
+    after = load_plan(shop.config)
+    then, now = as_json(before), as_json(after)
+    said = {e.table for e in impact(then, now, difference(then, now), None) if e.action == "rebuilt"}
+
+    assert {q.table for q in after.queries if query_definition(after, q) != query_definition(before, q)} <= said
+    assert {q.table for q in after.queries} == said
