@@ -105,11 +105,12 @@ def lower(section: DataQualityConfig, place: Place) -> Fragment:
     drafts = [_rules(rules, rules.streams, place, key)]
     drafts += [_rules(own, (name,), place, f"{key}.per_stream.{name}") for name, own in rules.per_stream.items()]
     cleansing, audit = section.data_cleansing, section.audit_trail
+    audited = audit.enabled and "audit_trail" in section.model_fields_set
     waiting = {
         "data_cleansing.outlier_detection": cleansing.outlier_detection,
         "data_cleansing.outlier_threshold": "outlier_threshold" in cleansing.model_fields_set,
         "data_cleansing.missing_data_handling": cleansing.missing_data_handling != "none",
-        "audit_trail": audit.enabled and "audit_trail" in section.model_fields_set,
+        "audit_trail": audited,
     }
     return Fragment(
         rules=tuple(drafts),
@@ -128,7 +129,7 @@ def lower(section: DataQualityConfig, place: Place) -> Fragment:
                 place.at("data_quality_config", "audit_trail"),
             ),
         )
-        if audit.enabled
+        if audited
         else (),
         inactive=tuple(
             Inactive(f"data_quality_config.{name}", "checked, but not carried out yet")

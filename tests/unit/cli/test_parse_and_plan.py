@@ -119,7 +119,6 @@ def test_plan_names_what_is_not_carried_out(tusk: Tusk, tmp_path: Path) -> None:
         "real_time_analytics.processing_pipelines.p.sla",
         "real_time_analytics.dashboards.d.alerting",
         "data_quality_config.data_cleansing.outlier_threshold",
-        "data_quality_config.audit_trail",
     }
 
 
