@@ -13,7 +13,14 @@ from tusk_platform.errors import Unavailable
 from tusk_platform.plan.nodes import ColumnType
 from tusk_platform.ports import Publisher, SourceAdapter, SourceContext, names, source_adapter
 
-REQUIRED: dict[str, dict[str, Any]] = {"file": {"path": "a.csv"}, "mqtt": {"topics": ["a"]}, "database": {"table": "t"}}
+REQUIRED: dict[str, dict[str, Any]] = {
+    "file": {"path": "a.csv"},
+    "mqtt": {"topics": ["a"]},
+    "database": {"table": "t"},
+    "google_analytics": {"property_id": "1", "metrics": ["sessions"], "dimensions": ["page_path"]},
+    "salesforce": {"object": "Lead", "fields": ["Status"]},
+    "twitter_api": {"endpoints": ["search_tweets"]},
+}
 
 
 @pytest.mark.parametrize("name", names("sources"))
