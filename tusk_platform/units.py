@@ -111,12 +111,3 @@ def spell_long(micros: int) -> str:
         if whole and rest and micros >= 2 * HOUR:
             return f"{spell(whole)} {spell(rest)}"
     return spell(micros)
-
-
-def spell_size(count: int) -> str:
-    """Bytes in the largest unit that holds them whole: ``1_000_000_000`` is ``"1 GB"``."""
-    for name in ("tib", "tb", "gib", "gb", "mib", "mb", "kib", "kb"):
-        if count and count % SIZE_UNITS[name] == 0:
-            unit = name.replace("ib", "iB") if len(name) == 3 else name.upper()
-            return f"{count // SIZE_UNITS[name]} {unit[0].upper()}{unit[1:]}"
-    return f"{count} bytes"

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tusk_platform.cli.difference_words import counted, kind_in_words, shown, size_in_words, value_in_words
+from tusk_platform.cli.difference_words import counted, kind_in_words, shown, value_in_words
+from tusk_platform.core.formats import Unit
 from tusk_platform.plan.difference import Change, Json, Node
 from tusk_platform.plan.impact import TABLES, Effect, Facts, Loss, Span
 
 SCHEMA_VERSION: Final = 1
+_BYTES: Final = Unit("bytes")
 _SHOWN_ONLY: Final = frozenset({"widgets", "dashboards"})
 _STAYS: Final = "data stays until `--allow-drop`"
 
@@ -202,7 +204,7 @@ def _left_behind(c: Comparison) -> Iterator[str]:
 
 
 def _kept(table: str, stored: Facts) -> str:
-    return f"{table}: {_span(stored.all)}, {size_in_words(stored.size)}: {_STAYS}"
+    return f"{table}: {_span(stored.all)}, {_BYTES.write(stored.size)}: {_STAYS}"
 
 
 def _table(n: Node) -> str:

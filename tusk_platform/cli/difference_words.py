@@ -54,14 +54,6 @@ def shown(kind: str, field: str, value: Any) -> Any:  # noqa: ANN401 - any value
     return masked(field.rsplit(".", 1)[-1], value)
 
 
-def size_in_words(size: int) -> str:
-    """Bytes, rounded: ``1234567`` is ``1.2 MB``."""
-    for name, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= scale:
-            return f"{size / scale:.1f} {name}"
-    return f"{size} bytes"
-
-
 def counted(number: int, word: str) -> str:
     """``1 row``, ``2 rows``."""
     return f"{number} {word}{'' if number == 1 else 's'}"

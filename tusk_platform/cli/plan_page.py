@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
+from tusk_platform.core.formats import Unit
 from tusk_platform.plan.cost import refresh_span
 from tusk_platform.plan.learning import Model
 from tusk_platform.plan.nodes import Aggregate, Assumption, Connection, Dashboard, Plan, Query, Stream
@@ -11,9 +13,10 @@ from tusk_platform.plan.page import fingerprint
 from tusk_platform.plan.profile import Scaling
 from tusk_platform.plan.words import aggregate_words, cadence_words, input_words, metric_words, query_words, rule_words
 from tusk_platform.ports import source_adapter
-from tusk_platform.units import spell, spell_long, spell_size
+from tusk_platform.units import spell, spell_long
 
-NOT_ACTIVE = "planned, not active"
+_BYTES: Final = Unit("bytes")
+NOT_ACTIVE: Final = "planned, not active"
 
 
 def plan_page(plan: Plan, rows_read: Mapping[str, int] | None = None) -> str:
@@ -208,11 +211,11 @@ def _runtime(plan: Plan) -> Iterable[str]:
     yield f"{parallel}, {r.batch_rows} rows a read"
     level = f" level {r.compression.level}" if r.compression.level is not None else ""
     yield f"files and messages: {r.compression.codec}{level}"
-    cache = f"{spell_size(r.cache.size)} for {spell(r.cache.ttl)}" if r.cache.enabled else "off"
+    cache = f"{_BYTES.write(r.cache.size)} for {spell(r.cache.ttl)}" if r.cache.enabled else "off"
     yield f"cache of aggregates: {cache}"
     memory = r.memory
     yield (
-        f"memory: {memory.share:.0%} of the machine, {spell_size(memory.pool)} for read events, trimmed every "
+        f"memory: {memory.share:.0%} of the machine, {_BYTES.write(memory.pool)} for read events, trimmed every "
         f"{spell(memory.trim_every)}"
     )
     if r.checkpoint_dir:

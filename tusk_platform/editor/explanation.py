@@ -66,7 +66,7 @@ def explain(buffer: Buffer, name: str) -> Explanation:
     known = assets(plan)
     table, metric = _asset(name.replace("/", "."), known)
     if table is not None:
-        return _of_asset(plan, table, metric)
+        return _of_asset(plan, table, metric, known)
     path = _path(buffer, name)
     if path is None:
         raise UsageError(
@@ -82,7 +82,7 @@ def _asset(name: str, known: dict[str, Asset]) -> tuple[Asset | None, str]:
     return (known[table], column) if table in known and column in known[table].columns else (None, "")
 
 
-def _of_asset(plan: Plan, asset: Asset, metric: str) -> Explanation:
+def _of_asset(plan: Plan, asset: Asset, metric: str, known: dict[str, Asset]) -> Explanation:
     return Explanation(
         name=f"{asset.name}.{metric}" if metric else asset.name,
         span=asset.origin.span,
@@ -91,7 +91,7 @@ def _of_asset(plan: Plan, asset: Asset, metric: str) -> Explanation:
         assets=(asset,),
         metric=metric,
         expression=_expression(plan, asset, metric),
-        read_by=readers(plan, asset.name),
+        read_by=readers(known, asset.name),
         shown=shown_in(plan, asset.name, metric or None),
         inferred=_inferred(plan, asset.origin.key),
     )
@@ -114,7 +114,7 @@ def _of_key(buffer: Buffer, path: Path, known: dict[str, Asset]) -> Explanation:
         assets=touched,
         metric=metric.name if metric else "",
         expression=_expression(plan, touched[0], metric.name) if metric else "",
-        read_by=tuple(dict.fromkeys(r for a in touched for r in readers(plan, a.name) if r not in names)),
+        read_by=tuple(dict.fromkeys(r for a in touched for r in readers(known, a.name) if r not in names)),
         shown=tuple(dict.fromkeys(s for a in touched for s in shown_in(plan, a.name, metric.name if metric else None))),
         inferred=_inferred(plan, key),
     )

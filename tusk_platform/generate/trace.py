@@ -42,9 +42,9 @@ def assets(plan: Plan) -> dict[str, Asset]:
     return {a.name: a for a in found}
 
 
-def readers(plan: Plan, asset: str) -> tuple[str, ...]:
+def readers(known: Mapping[str, Asset], asset: str) -> tuple[str, ...]:
     """Names of the assets that read one directly."""
-    return tuple(a.name for a in assets(plan).values() if asset in a.reads)
+    return tuple(a.name for a in known.values() if asset in a.reads)
 
 
 def shown_in(plan: Plan, asset: str, metric: str | None = None) -> tuple[str, ...]:

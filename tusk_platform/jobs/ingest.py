@@ -90,7 +90,7 @@ def ingest(  # noqa: PLR0913 - keyword-only from the fifth on
     until: Until,
     runtime: Runtime = _DEFAULTS,
     derive: Derive | None = None,
-    on_batch: Callable[[Committed], None] | None = None,
+    on_batch: Callable[[Committed], object] | None = None,
     duplicates: CountDuplicates | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> IngestReport:
@@ -116,7 +116,7 @@ class _Loop:
     until: Until
     runtime: Runtime
     derive: Derive | None
-    on_batch: Callable[[Committed], None] | None
+    on_batch: Callable[[Committed], object] | None
     sleep: Callable[[float], None]
     done: list[Committed] = field(default_factory=list)
     standing: Standing | None = None

@@ -198,39 +198,25 @@ def _ratio(draft: MetricDraft, scope: MetricScope) -> Metric:
         )
     if not draft.name.endswith("_rate"):
         raise UnknownMetric(f"ratio `{draft.name}` needs a `numerator` and a `denominator`")
-    if scope.aggregate.event_type:
-        return _share_of_type(draft, scope.aggregate.event_type, scope)
-    what = draft.name.removesuffix("_rate")
-    if what == "error":
-        condition = _error_condition(scope)
-        event_type = "error"
+    own_type = scope.aggregate.event_type
+    if own_type:
+        condition, event_type, says = None, own_type, ""
+        rule = "within an event type a rate is its own events ÷ all"
     else:
-        event_type = "purchase" if what == "conversion" else what
-        condition = scope.is_type(event_type)
+        what = draft.name.removesuffix("_rate")
+        event_type = {"conversion": "purchase"}.get(what, what)
+        condition = _error_condition(scope) if event_type == "error" else scope.is_type(event_type)
+        rule, says = "a rate is events of its type ÷ all events", "numerator"
     wide = _wider_than_others(event_type, scope)
     over = "all events of the window" if wide else "all events of the group"
-    _assume(draft, scope, "a rate is events of its type ÷ all events", f"is {condition} ÷ {over}", "numerator")
+    _assume(draft, scope, rule, f"is {condition or f'`{event_type}`'} ÷ {over}", says)
     return Metric(
         draft.name,
         "ratio",
         "double",
         where=draft.where,
         numerator=condition,
-        denominator_scope="window" if wide else "group",
-    )
-
-
-def _share_of_type(draft: MetricDraft, event_type: str, scope: MetricScope) -> Metric:
-    """Within the aggregate of an event type a rate is its own events ÷ all events."""
-    wide = _wider_than_others(event_type, scope)
-    over = "all events of the window" if wide else "all events of the group"
-    _assume(draft, scope, "within an event type a rate is its own events ÷ all", f"is `{event_type}` ÷ {over}", "")
-    return Metric(
-        draft.name,
-        "ratio",
-        "double",
-        where=draft.where,
-        denominator_scope="window" if wide else "unfiltered_group",
+        denominator_scope="window" if wide else "unfiltered_group" if own_type else "group",
     )
 
 

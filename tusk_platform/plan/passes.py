@@ -54,7 +54,7 @@ def _choose_streams(r: Resolution) -> None:
         if a.first_event_stream and not r.streams:
             r.inactive.append(Inactive(a.origin.key, "there is no stream for this window's aggregate to read"))
             continue
-        typed = r.event_type_stream() if a.event_type else None
+        typed = next(iter(r.typed_streams), None) if a.event_type else None
         decision = decide(WHICH_STREAM, WhichStream(a.name, a.stream, r.streams, a.first_event_stream, typed))
         if decision is None:
             hint = "" if a.event_type else ', or name it: `stream = "..."`'

@@ -113,7 +113,7 @@ def _table(r: Resolution, draft: QueryDraft, written: QueryTable) -> Table | Non
 
 
 def _question(r: Resolution, written: QueryTable) -> WhichTable:
-    events = r.event_type_stream()
+    events = next(iter(r.typed_streams), None)
     columns = r.columns.get(events or "")
     typed = columns is not None and (
         columns.shows("event_type") or (columns.draft.facts.free_form and not columns.draft.schema)

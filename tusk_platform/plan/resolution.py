@@ -52,14 +52,7 @@ class Resolution:
 
     @property
     def typed_streams(self) -> tuple[str, ...]:
-        """All streams whose events have the declared types."""
-        named = tuple(n for n in self.draft.every("event_type_streams") if n in self.columns)
-        first = self.event_type_stream()
-        return named or ((first,) if first else ())
-
-    def event_type_stream(self) -> str | None:
-        """The stream whose events have the declared types: named, else the first event stream."""
+        """The streams whose events have the declared types: those named, else the first event stream."""
         named: tuple[str, ...] = self.draft.every("event_type_streams")
-        if named:
-            return named[0] if named[0] in self.columns else None
-        return next((s.name for s in self.streams if s.facts.free_form), None)
+        first = next((s.name for s in self.streams if s.facts.free_form), None)
+        return tuple(n for n in named if n in self.columns) if named else (first,) if first else ()

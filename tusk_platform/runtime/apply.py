@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -53,7 +52,7 @@ def apply(
         prepare()
         create_tables(plan, lake)
         return None
-    with _lease(home, "apply", who.command, _PATIENCE_SECONDS):
+    with hold(home.leases, "apply", command=who.command, patience=_PATIENCE_SECONDS):
         if _nothing_to_do(plan, home, who):
             prepare()
             create_tables(plan, lake)
@@ -149,27 +148,12 @@ def _touched(plan: Plan, change: Pending, who: Applying) -> list[str]:
 def _lease_of_old(home: Home, name: str, command: str) -> Iterator[None]:
     with ExitStack() as stack:
         try:
-            stack.enter_context(_lease(home, name, command, _SHORT_PATIENCE_SECONDS))
+            stack.enter_context(hold(home.leases, name, command=command, patience=_SHORT_PATIENCE_SECONDS))
         except Held as held:
             raise Held(
                 f"the config has changed, and somebody still works by the one before: {held}; "
                 f"stop that first (nothing was changed)"
             ) from None
-        yield
-
-
-@contextmanager
-def _lease(home: Home, name: str, command: str, patience: float) -> Iterator[None]:
-    end = time.monotonic() + patience
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(hold(home.leases, name, command=command))
-                break
-            except Held:
-                if time.monotonic() >= end:
-                    raise
-                time.sleep(0.1)
         yield
 
 

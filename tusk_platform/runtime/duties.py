@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from tusk_platform.core import transactions
-from tusk_platform.errors import Held, Unavailable
+from tusk_platform.errors import Unavailable
 from tusk_platform.jobs.ingest import IngestReport, Until, ingest
 from tusk_platform.jobs.maintain import MaintainReport, maintain
 from tusk_platform.jobs.refresh import refresh
 from tusk_platform.jobs.repeated import count_repeated
 from tusk_platform.jobs.validate import ValidateReport, validate
 from tusk_platform.plan.nodes import Stream
-from tusk_platform.plan.profile import Runtime
 from tusk_platform.ports import RefreshResult
 from tusk_platform.runtime.applied import require_applied
 from tusk_platform.runtime.platform import Platform
@@ -28,7 +25,7 @@ from tusk_platform.units import SECOND
 # The embedded log as a source, and its one partition.
 LOG: Final = "log"
 LOG_PARTITION: Final = "0"
-# Longer than a tick: whoever holds a lease has let go by then.
+# For work that a person asked for. Longer than a tick: whoever holds a lease has let go by then.
 _PATIENCE_SECONDS: Final = 60.0
 
 
@@ -52,32 +49,11 @@ def ingest_stream(platform: Platform, stream: Stream, until: Until, *, command: 
             until=until,
             runtime=runtime,
             derive=platform.deriver(stream),
-            on_batch=lambda _: _trimmed(runtime),
+            on_batch=lambda _: trim(runtime.memory),
             duplicates=partial(count_repeated, platform.lake, platform.plan, stream) if until.once else None,
         )
-    _trimmed(runtime)
-    return report
-
-
-def _trimmed(runtime: Runtime) -> None:
-    """A process that lives for weeks gives back what a busy minute took."""
     trim(runtime.memory)
-
-
-@contextmanager
-def _soon(platform: Platform, name: str, command: str) -> Iterator[None]:
-    """A lease for work that a person asked for: waits for whoever has it, who lets go within a tick."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(hold(platform.home.leases, name, command=command))
-                break
-            except Held:
-                if time.monotonic() >= end:
-                    raise
-                time.sleep(0.1)
-        yield
+    return report
 
 
 def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str) -> tuple[RefreshResult, ...]:
@@ -87,7 +63,7 @@ def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str
         own = [a.name for a in platform.plan.aggregates_of(stream.name) if a.name in names]
         own += [q.name for q in platform.plan.queries_of(stream.name) if q.name in names]
         if own:
-            with _soon(platform, f"refresh-{stream.name}", command):
+            with hold(platform.home.leases, f"refresh-{stream.name}", command=command, patience=_PATIENCE_SECONDS):
                 require_applied(platform.plan, stream, platform.home)
                 results += platform.engine().refresh(own)
     failed = [f"{r.table}: {r.error}" for r in results if r.error]
@@ -108,7 +84,7 @@ def refresh_due(platform: Platform, stream: Stream, until: Until, *, command: st
 
 def validate_stream(platform: Platform, stream: Stream, *, command: str) -> ValidateReport:
     """The expectation suite over everything new in a stream."""
-    with _soon(platform, f"validate-{stream.name}", command):
+    with hold(platform.home.leases, f"validate-{stream.name}", command=command, patience=_PATIENCE_SECONDS):
         return validate(platform.plan, stream, platform.quality(), platform.lake, clock=platform.clock)
 
 

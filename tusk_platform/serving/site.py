@@ -177,6 +177,8 @@ class Site:
         alone = [LeftAlone(name, pages.day(c.since, now), c.reason) for name, c in sorted(circuits.items())]
         rows, trouble = [], ""
         try:
+            # One look, so that all of a row is of the same commits.
+            self._warehouse.stamp(frozenset(self.plan.stream_names), frozenset())
             rows = [self._row(s, now, left_alone=s.connection in circuits) for s in self.plan.streams]
         except TuskError as error:
             trouble = f"The lake cannot be read: {error}"

@@ -153,14 +153,11 @@ class LakeWarehouse:
         """The greatest event time of good rows; to the millisecond where no page reads the stream's events."""
         with self._lock:
             recent = self._recent.get(stream.name)
-            # Events in memory are as of the last look of a page that shows them; the log may know newer ones.
-            known = (self._newest_stored(stream), recent.newest if recent else None)
-            return max((n for n in known if n is not None), default=None)
+            return self._newest_stored(stream) if recent is None or recent.newest is None else recent.newest
 
     def counts(self, stream: Stream) -> tuple[int, int]:
-        """Good and quarantined events, from the table's log alone."""
+        """Good and quarantined events as of the last look, from the table's log alone."""
         with self._lock:
-            self._table(stream.table).look()
             counted = self._table(stream.table).counts("_status")
             return counted.get("ok", 0), counted.get("quarantined", 0)
 

@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from tusk_platform.errors import Held, Unavailable
 
+_POLL: Final = 0.1
+
 
 @contextmanager
-def hold(folder: Path, name: str, *, command: str) -> Iterator[None]:
+def hold(folder: Path, name: str, *, command: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the lease of a duty for the duration of the block; Held says who has it, since when, as which process.
+
+    ``patience``: seconds to wait for whoever has it.
 
     The lock is the operating system's, so it is free again the moment its process dies, however it dies.
     """
@@ -26,7 +30,7 @@ def hold(folder: Path, name: str, *, command: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock, thread_local=False)
-        held.acquire(blocking=False)
+        held.acquire(timeout=patience, poll_interval=_POLL)
     except Timeout:
         raise Held(f"`{name}` is held by {_holder(holder)}") from None
     except OSError as error:

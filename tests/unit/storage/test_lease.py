@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,17 @@ def test_unreadable_note_does_not_hide_that_the_lease_is_held(tmp_path: Path) ->
         (tmp_path / "duty.json").write_text("{")
         with pytest.raises(Held, match="another process"), hold(tmp_path, "duty", command="b"):
             pass
+
+
+def test_patience_outlasts_a_holder_that_lets_go(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        with hold(tmp_path, "duty", command="first"):
+            waiting = pool.submit(_held, tmp_path)
+            assert not waiting.done()
+
+        assert waiting.result(timeout=30) == "held"
+
+
+def _held(folder: Path) -> str:
+    with hold(folder, "duty", command="second", patience=30):
+        return "held"
