@@ -20,9 +20,9 @@ from tusk_platform.storage.home import Home
 
 PYTHON = Path(sys.executable).name
 SERVES = Process("serves", (PYTHON, "-m", "http.server", "{port}", "--bind", "127.0.0.1"), 0, "/", 1.0, page="Files")
-# Ignores being asked, and has a child of its own in another session.
+# Does not end when asked, starts its child anew, and has another one in a session of its own.
 STUBBORN = Process(
-    "stubborn", ("bash", "-c", "trap '' TERM; setsid sleep 600 & while true; do sleep 600; done"), None, "alive", 1.0
+    "stubborn", ("bash", "-c", "trap : TERM; setsid sleep 600 & while true; do sleep 600; done"), None, "alive", 1.0
 )
 
 
@@ -54,12 +54,15 @@ def test_everything_is_gone_after_stop(home: Home) -> None:
     watch_until(entry, entry.ready)
     pids = [pid for r in entry.running.values() for pid in family(r.popen.pid)]
     assert len(pids) >= 4
+    groups = {r.popen.pid for r in entry.running.values()}
     began = time.monotonic()
 
     entry.stop()
 
     assert time.monotonic() - began < 10
     assert not any(runs(pid) for pid in pids)
+    # Nor what a process that does not listen started while it was asked to end.
+    assert [pid for pid in psutil.pids() if runs(pid) and os.getpgid(pid) in groups] == []
 
 
 @pytest.mark.slow

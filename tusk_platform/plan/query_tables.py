@@ -72,6 +72,8 @@ def _event_type(q: WhichTable) -> Table | None:
 
 
 def _type_of_that_name(q: WhichTable) -> Table | None:
+    if not q.name.isidentifier():
+        return None  # a file or the like, which no sender calls its events
     near = difflib.get_close_matches(q.name.lower(), [n.lower() for n in q.known], n=1, cutoff=_MISSPELT)
     return None if near or q.schema else _events(q, singular(q.name.lower()))
 

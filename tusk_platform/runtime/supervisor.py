@@ -24,6 +24,7 @@ from tusk_platform.processes import PROCESSES, Process
 from tusk_platform.storage.home import Home
 
 _GRACE_SECONDS: Final = 7.0
+_KILLED_SECONDS: Final = 3.0
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 _HEALTHY_AFTER: Final = 30.0
@@ -76,22 +77,34 @@ class Supervisor:
     def stop(self) -> None:
         """End every process and its children: asked first, killed after some seconds."""
         self.home.stopping.touch()
-        ends = {pid for entry in self.running.values() for pid in _family(entry.popen.pid)}
+        ends = self._families()
         for entry in self.running.values():
             _signal_group(entry.popen.pid, signal.SIGTERM)
-        until = time.monotonic() + _GRACE_SECONDS
-        while time.monotonic() < until and any(_alive(pid) for pid in ends):
-            for entry in self.running.values():
-                entry.popen.poll()
-            time.sleep(0.05)
+        self._wait_for(ends, _GRACE_SECONDS)
+        # One that does not listen may have started others since.
+        ends |= self._families()
         for pid in ends:
             if _alive(pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        # A killed process is gone only once the machine has got round to it.
+        self._wait_for(ends, _KILLED_SECONDS)
         for entry in self.running.values():
             entry.popen.wait(timeout=5)
             entry.log.close()
         self.home.stopping.unlink(missing_ok=True)
+
+    def _families(self) -> set[int]:
+        """Every process and all below it."""
+        return {pid for entry in self.running.values() for pid in _family(entry.popen.pid)}
+
+    def _wait_for(self, ends: set[int], seconds: float) -> None:
+        """Until all these processes are gone, or the time is over."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and any(_alive(pid) for pid in ends):
+            for entry in self.running.values():
+                entry.popen.poll()
+            time.sleep(0.05)
 
     def ready(self) -> bool:
         """Whether every process answers its health check."""
