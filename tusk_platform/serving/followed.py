@@ -49,7 +49,10 @@ class Followed:
 
     def transaction(self, app: str) -> int | None:
         """The version last committed under a transaction id."""
-        return self._delta.transaction_version(app) if self._delta else None
+        if self._delta is None:
+            return None
+        with explained(f"reading the log of {self._name}"):
+            return self._delta.transaction_version(app)
 
     def counts(self, column: str) -> Mapping[str, int]:
         """Number of rows for each value of a partition column."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -133,15 +134,29 @@ def test_connection_left_alone_shows_with_its_streams(filled: FilledLake, home: 
     assert page.count("Kafka at there does not answer") == 1
 
 
+def broken_log(home: Home) -> None:
+    for file in home.lake.rglob("*.json"):
+        file.write_bytes(b"no log")
+
+
+def folder_away(home: Home) -> None:
+    home.lake.rename(home.lake.with_name("away"))
+
+
+@pytest.mark.parametrize("trouble", [broken_log, folder_away])
 @pytest.mark.parametrize("fallback", [True, False])
-def test_last_good_value_is_served_as_stale_where_wanted(filled: FilledLake, home: Home, fallback: bool) -> None:  # noqa: FBT001 - a case
+def test_last_good_value_is_served_as_stale_where_wanted(
+    filled: FilledLake,
+    home: Home,
+    fallback: bool,  # noqa: FBT001 - a case
+    trouble: Callable[[Home], None],
+) -> None:
     plan = replace(PLAN, fault_tolerance=FaultTolerance(fallback=fallback))
     now = [NOW]
     browser = Browser(create_app(plan, filled.lake, home=home, clock=lambda: now[0]))
     good = browser.get("/api/dashboards/overview").json()
     filled.add("user_events", [])
-    for file in home.lake.rglob("*.json"):
-        file.write_bytes(b"no log")
+    trouble(home)
     now[0] += 60 * SECOND
     after = browser.get("/api/dashboards/overview").json()
 
