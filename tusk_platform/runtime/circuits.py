@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
 
+import psutil
 import pybreaker
 
 from tusk_platform.errors import Unavailable
@@ -118,7 +119,7 @@ def not_closed(folder: Path) -> dict[str, Circuit]:
     """The circuits of living processes that are not closed, by connection: of several the one that opened first."""
     found: dict[str, Circuit] = {}
     for file in sorted(folder.glob("*.json")):
-        if not _alive(int(file.suffixes[-2].removeprefix("."))):
+        if not psutil.pid_exists(int(file.suffixes[-2].removeprefix("."))):
             file.unlink(missing_ok=True)
             continue
         with suppress(OSError, ValueError):  # closed this moment
@@ -127,13 +128,3 @@ def not_closed(folder: Path) -> dict[str, Circuit]:
             if circuit.connection not in found or circuit.since < found[circuit.connection].since:
                 found[circuit.connection] = circuit
     return found
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
