@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pyarrow as pa
 
 from tusk_platform.errors import UsageError, nearest
-from tusk_platform.plan.nodes import Plan, Stream
+from tusk_platform.plan.nodes import Op, Plan, Stream
 from tusk_platform.plan.profile import Compression
 
 # Partition -> next offset to read: exactly what the lake stores as transaction versions.
@@ -28,6 +28,19 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to rows of a table, an entry a record.
+
+    ``keys`` are the rows' primary keys as text, ``lsns`` where in the table's history it happened (a number that does
+    not fall). An update is two records, the row before and the row after it, in that order.
+    """
+
+    ops: Sequence[Op]
+    lsns: Sequence[int]
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Records of one partition in offset order.
 
@@ -35,6 +48,7 @@ class Chunk:
     the events' own names) is given. ``arrivals`` are microseconds UTC and only there where the source knows them.
     ``next_offset`` is the position after the last record; it may run ahead of ``offsets[-1] + 1``.
     ``broken`` says, where the source knows, why none of these payloads can be decoded: they go to quarantine.
+    ``changes`` come with the records of a change stream, and only with those.
     """
 
     partition: str
@@ -44,6 +58,7 @@ class Chunk:
     rows: pa.Table | None = None
     arrivals: Sequence[int] | None = None
     broken: str | None = None
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +168,7 @@ class Stated:
     ``columns`` come after those of the adapter, as (name, type). ``dedup_key``: what makes two events the same one.
     ``arrival_time``: an event without a time of its own happened when it arrived. ``poll_interval``: microseconds
     between two reads. ``step``: microseconds between two points of its metrics, where the source has such a clock.
+    ``changes``: records say what happened to rows of a table.
     """
 
     columns: tuple[tuple[str, str], ...] = ()
@@ -160,6 +176,7 @@ class Stated:
     arrival_time: bool = False
     poll_interval: int | None = None
     step: int | None = None
+    changes: bool = False
 
 
 @runtime_checkable

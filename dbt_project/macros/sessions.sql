@@ -7,7 +7,7 @@
   its last event. Only `columns` are carried along, because the rows are sorted several times. `former_rows` is the
   aggregate's table: the rows of sessions that started before `since` stay with them.
 -#}
-{% macro session(stream, gap, max_size, columns, dimensions=[], lateness=0, where=none, key=[], horizon=0) -%}
+{% macro session(stream, gap, max_size, columns, dimensions=[], lateness=0, where=none, key=[], horizon=0, changes=False) -%}
 {%- set quoted = dimensions | map('replace', '"', '""') | list -%}
 {%- set names = '"' ~ quoted | join('", "') ~ '"' if quoted else '' -%}
 {%- set by = 'partition by ' ~ names if quoted else '' -%}
@@ -27,7 +27,7 @@ event as (
         row_number() over () as _id,
         greatest(epoch_us(found._event_time), epoch_us(found._watermark) - {{ lateness }} + 1) - {{ gap }} as _reach
     from (
-        {{ events_of(stream, where, key, horizon) | indent(8) }}
+        {{ events_of(stream, where, key, horizon, changes) | indent(8) }}
     ) as found
     left join kept on true{% for d in quoted %} and found."{{ d }}" is not distinct from kept."{{ d }}"{% endfor %}
 

@@ -7,8 +7,8 @@
 -#}
 
 {#- Windows [start, start + size) on a grid of UTC shifted by `offset`; with a time zone, whole local days. -#}
-{% macro tumbling(stream, size, offset=0, lateness=0, timezone=none, where=none, key=[], horizon=0) -%}
-{%- set events = events_of(stream, where, key, horizon) -%}
+{% macro tumbling(stream, size, offset=0, lateness=0, timezone=none, where=none, key=[], horizon=0, changes=False) -%}
+{%- set events = events_of(stream, where, key, horizon, changes) -%}
 {%- if timezone -%}
 {{ local_days(events, size // 86400000000, size // 86400000000, offset, lateness, timezone) }}
 {%- else -%}
@@ -27,8 +27,8 @@ where _watermark is null or _start + {{ size + lateness }} > epoch_us(_watermark
 {%- endmacro %}
 
 {#- Windows of `size` that start every `slide`; a row counts for those whose end it was in time for. -#}
-{% macro sliding(stream, size, slide, offset=0, lateness=0, timezone=none, where=none, key=[], horizon=0) -%}
-{%- set events = events_of(stream, where, key, horizon) -%}
+{% macro sliding(stream, size, slide, offset=0, lateness=0, timezone=none, where=none, key=[], horizon=0, changes=False) -%}
+{%- set events = events_of(stream, where, key, horizon, changes) -%}
 {%- if timezone -%}
 {{ local_days(events, size // 86400000000, slide // 86400000000, offset, lateness, timezone) }}
 {%- else -%}
@@ -51,13 +51,13 @@ from (
 
 {#- The same for metrics that can be added up: events with `_first`, the first window they count for, and `_pane`, the
     last. What is grouped by both is added up again for each window between them, ten times as fast. -#}
-{% macro panes(stream, size, slide, offset=0, lateness=0, where=none, key=[], horizon=0) -%}
+{% macro panes(stream, size, slide, offset=0, lateness=0, where=none, key=[], horizon=0, changes=False) -%}
 select
     *,
     greatest(getvariable('since'), {{ first_start(size, slide, offset, lateness) }}) as _first,
     {{ grid('epoch_us(_event_time)', slide, offset) }} as _pane
 from (
-    {{ events_of(stream, where, key, horizon) | indent(4) }}
+    {{ events_of(stream, where, key, horizon, changes) | indent(4) }}
 )
 {%- endmacro %}
 
@@ -114,13 +114,13 @@ least(
 {{ value }} - (({{ moved }}) % {{ size }} + {{ size }}) % {{ size }}
 {%- endmacro %}
 
-{% macro events_of(stream, where, key, horizon) -%}
+{% macro events_of(stream, where, key, horizon, changes) -%}
 {%- if where -%}
 select * from (
-    {{ clean(stream, key, horizon) | indent(4) }}
+    {{ clean(stream, key, horizon, changes) | indent(4) }}
 )
 where {{ where }}
 {%- else -%}
-{{ clean(stream, key, horizon) }}
+{{ clean(stream, key, horizon, changes) }}
 {%- endif -%}
 {%- endmacro %}

@@ -5,27 +5,23 @@ Until somebody publishes, a stream that allows it also reads made-up events, as 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from itertools import islice
 from typing import Any, Final
 
+from tusk_platform.adapters.log_reader import PARTITION, LogReader
 from tusk_platform.core.demo import Generator
-from tusk_platform.errors import Refused
 from tusk_platform.plan.nodes import DEMO_PARTITION, Stream
 from tusk_platform.ports import Batch, Budget, Chunk, Position, SourceContext
 from tusk_platform.sections.block import Block
 from tusk_platform.storage.log import EventLog
 from tusk_platform.units import HOUR, SECOND
 
-PARTITION: Final = "0"
 # How often a waiting reader looks whether something came: events are shown within seconds, so this adds nothing.
 _LOOK_EVERY: Final = 0.05
 _APPENDED_AT_ONCE: Final = 5_000
-
-_logger = logging.getLogger(__name__)
 
 
 class LogOptions(Block):
@@ -36,13 +32,12 @@ class LogSource:
     """Partition ``0`` is the log, partition ``demo`` the made-up events of a stream nobody has published to."""
 
     def __init__(self, stream: Stream, log: EventLog, now: Callable[[], int], history: int) -> None:
-        self._stream = stream
+        self._reader = LogReader(stream.name, log)
         self._log = log
         self._demo = Generator(stream) if stream.demo else None
         self._now = now
         self._history = history
         self._ended = False
-        self._gap = -1
 
     def partitions(self) -> tuple[str, ...]:
         """The log, and the made-up events as long as the log never held one."""
@@ -52,7 +47,11 @@ class LogSource:
         """Events in the order in which they were published."""
         deadline = time.monotonic() + budget.seconds
         while True:
-            batch = self._take_demo(position, budget.rows) if self._shows_demo() else self._take(position, budget.rows)
+            batch = (
+                self._take_demo(position, budget.rows)
+                if self._shows_demo()
+                else self._reader.take(position, budget.rows)
+            )
             left = deadline - time.monotonic()
             # A reader who wants all there is must not wait for more once the end is reached.
             reached, self._ended = bool(batch.at_end) and not self._ended, bool(batch.at_end)
@@ -67,7 +66,7 @@ class LogSource:
         """Events published and not yet read."""
         if self._shows_demo() and position.get(DEMO_PARTITION, 0) < self._now() // SECOND * SECOND:
             return None  # events are made up when they are read
-        return max(0, self._log.end() - max(position.get(PARTITION, 0), self._log.start()))
+        return self._reader.lag(position)
 
     def close(self) -> None:
         """Let go of the log; the next use opens it again."""
@@ -78,34 +77,6 @@ class LogSource:
             # Nothing is ever made up again once somebody has published.
             self._demo = None
         return self._demo is not None
-
-    def _take(self, position: Position, rows: int) -> Batch:
-        wanted = position.get(PARTITION, 0)
-        records = self._log.read(wanted, rows)
-        end = self._log.end()
-        if wanted > end:
-            raise Refused(
-                f"the log of `{self._stream.name}` ends at {end} but was already read up to {wanted}: it was deleted "
-                f"or restored from an older copy. Restore the newer log, or delete the whole state folder to begin anew"
-            )
-        self._mind_the_gap(wanted, records[0][0] if records else end)
-        next_offset = records[-1][0] + 1 if records else end
-        ended = frozenset({PARTITION} if next_offset >= end else ())
-        if not records:
-            return Batch((), ended)
-        offsets, arrivals, payloads = (list(column) for column in zip(*records, strict=True))
-        return Batch((Chunk(PARTITION, offsets, next_offset, payloads, arrivals=arrivals),), ended)
-
-    def _mind_the_gap(self, wanted: int, first: int) -> None:
-        """Say once how many events were removed before they were read; a reader from the beginning misses none."""
-        if 0 < wanted < first and wanted != self._gap:
-            self._gap = wanted
-            _logger.warning(
-                "stream %s: %d events of the log were removed by age before they were read; going on from offset %d",
-                self._stream.name,
-                first - wanted,
-                first,
-            )
 
     def _take_demo(self, position: Position, rows: int) -> Batch:
         assert self._demo is not None  # noqa: S101 - _shows_demo was asked

@@ -97,7 +97,7 @@ def definition(plan: Plan, aggregate: Aggregate) -> int:
     what = (
         dataclasses.replace(aggregate, update_frequency=0, group=""),
         columns,
-        stream.dedup_key if stream.deduplicate else (),
+        "newest image" if stream.changes else stream.dedup_key if stream.deduplicate else (),
         plan.runtime.timezone if local_days(aggregate) else None,
     )
     return int(definition_hash(what), 16)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tusk_platform.core import row_rules
 from tusk_platform.core.records import Records, of_payloads, of_table
-from tusk_platform.core.schema import TIMESTAMP, raw_schema
+from tusk_platform.core.schema import CHANGE_LINEAGE, TIMESTAMP, raw_schema
 from tusk_platform.errors import Refused
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import Batch, Chunk
@@ -69,6 +69,8 @@ def _rows(stream: Stream, chunks: Sequence[Chunk], now: int, derive: Derive | No
     far = pc.greater(times.cast(pa.int64()), now + stream.max_future)
     reasons = _reasons(stream, records, _Judged(columns, failures, times, far))
     columns |= _lineage(records, chunks, reasons, now)
+    if stream.changes:
+        columns |= _changes(chunks)
     columns["_event_time"] = pc.if_else(far, pa.scalar(None, TIMESTAMP), times)
     schema = raw_schema(stream)
     unknown = pa.nulls(count)
@@ -159,6 +161,17 @@ def _lineage(records: Records, chunks: Sequence[Chunk], reasons: Mapping[int, st
         "_reason": pa.array([reasons.get(row) for row in range(count)], pa.string()),
         "_payload": pa.array([records.payload(row) if row in reasons else None for row in range(count)], pa.binary()),
     }
+
+
+def _changes(chunks: Sequence[Chunk]) -> dict[str, pa.Array]:
+    """What the source says happened to each row; nothing where it does not."""
+    found: dict[str, list[pa.Array]] = {f.name: [] for f in CHANGE_LINEAGE}
+    for chunk in chunks:
+        said = chunk.changes
+        values = (said.ops, said.lsns, said.keys) if said else ([None] * len(chunk.offsets),) * len(CHANGE_LINEAGE)
+        for f, column in zip(CHANGE_LINEAGE, values, strict=True):
+            found[f.name].append(pa.array(column, f.type))
+    return {name: pa.concat_arrays(arrays) for name, arrays in found.items()}
 
 
 def _note_newest(newest: dict[str, int], rows: pa.Table, chunks: Sequence[Chunk]) -> None:

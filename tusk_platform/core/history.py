@@ -28,3 +28,22 @@ def first_whole(aggregate: Aggregate, timezone: str, after: int) -> int:
     step = window.slide if isinstance(window, Sliding) else window.size
     offset = window.offset + (_MONDAY if step % WEEK == 0 else 0)
     return (after - offset) // step * step + offset + step
+
+
+def first_harmless(aggregate: Aggregate, timezone: str, after: int) -> int:
+    """The earliest time of an event that touches only windows of which raw holds every event, where it always counts.
+
+    What came earlier would make a refresh replace a whole window by a part of it.
+
+    >>> from tusk_platform.plan.nodes import Origin, Sliding
+    >>> from tusk_platform.errors import Span
+    >>> first_harmless(Aggregate("a", "s", (), (), Sliding(60, 20), Origin("", Span("", 0, 0))), "UTC", 61)
+    120
+    """
+    window = aggregate.window
+    if isinstance(window, Session):
+        return after + window.max_size + window.gap
+    if local_days(aggregate) and timezone != "UTC":
+        return after + window.size + DAY  # no zone moves its clocks by more
+    step = window.slide if isinstance(window, Sliding) else window.size
+    return first_whole(aggregate, timezone, after) + window.size - step

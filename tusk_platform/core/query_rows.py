@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from tusk_platform.core.views import near, quoted
+from tusk_platform.core.views import near, newest_images, quoted
 from tusk_platform.plan.nodes import Stream
 
 # The deepest decimals of sums of money; deeper ones keep their own.
@@ -27,6 +27,8 @@ def clean_since(stream: Stream, ok: str, since: int | None) -> str:
     ``ok`` names the rows that kept every rule, from a horizon of duplicates before that time on.
     """
     inside = f"_event_time >= make_timestamptz({since})" if since is not None else "true"
+    if stream.changes:
+        return newest_images(f"select * from {ok} where {inside}")
     if not (stream.deduplicate and stream.dedup_key):
         return f"select * from {ok} where {inside}"
     key = [quoted(part) for part in stream.dedup_key]

@@ -40,6 +40,19 @@ LINEAGE: Final[tuple[pa.Field, ...]] = (
 )
 
 
+# And those of a change stream: what happened to the row, where in the table's history, and its primary key.
+CHANGE_LINEAGE: Final[tuple[pa.Field, ...]] = (
+    pa.field("_op", pa.string()),
+    pa.field("_lsn", pa.int64()),
+    pa.field("_key", pa.string()),
+)
+
+
+def lineage(stream: Stream) -> tuple[pa.Field, ...]:
+    """The columns of the stream's raw table that are not its own."""
+    return (*LINEAGE, *CHANGE_LINEAGE) if stream.changes else LINEAGE
+
+
 def arrow_type(column: ColumnType) -> pa.DataType:
     """The Arrow type that stores a column type."""
     return _ARROW[column]
@@ -48,7 +61,7 @@ def arrow_type(column: ColumnType) -> pa.DataType:
 def raw_schema(stream: Stream) -> pa.Schema:
     """Schema of ``raw.<stream>``: the stream's columns, then the lineage columns."""
     own = [pa.field(c.name, arrow_type(c.type)) for c in stream.columns]
-    return pa.schema([*own, *LINEAGE])
+    return pa.schema([*own, *lineage(stream)])
 
 
 def metric_type(metric: Metric) -> pa.DataType:

@@ -11,9 +11,10 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from tusk_platform.core.schema import LINEAGE, arrow_type, metric_type
+from tusk_platform.core.schema import arrow_type, lineage, metric_type
 from tusk_platform.core.stored import Stored, stored
 from tusk_platform.plan.nodes import (
+    RETRACTIONS,
     Aggregate,
     Column,
     ColumnType,
@@ -115,11 +116,11 @@ def quoted(name: str) -> str:
 
 def _raw(stream: Stream, scan: str, there: Stored) -> str:
     own = [f"{_column(c, there)} as {quoted(c.name)}" for c in stream.columns]
-    lineage = [
+    others = [
         quoted(f.name) if f.name in there.names else f"cast(null as {_LINEAGE_SQL[str(f.type)]}) as {quoted(f.name)}"
-        for f in LINEAGE
+        for f in lineage(stream)
     ]
-    return _select([*own, *lineage], scan, there.names)
+    return _select([*own, *others], scan, there.names)
 
 
 def _column(column: Column, there: Stored) -> str:
@@ -145,8 +146,13 @@ def _path(key: str) -> str:
 
 
 def _clean(stream: Stream, raw: str) -> str:
-    """Good rows, repeated events once: of rows with equal key within the horizon the first to arrive."""
+    """Good rows, repeated events once: of rows with equal key within the horizon the first to arrive.
+
+    Of a change stream the newest image of each row that is not deleted.
+    """
     ok = f"select * from ({raw}) where _status = 'ok'"
+    if stream.changes:
+        return newest_images(ok)
     if not (stream.deduplicate and stream.dedup_key):
         return ok
     same = " and ".join(f"earlier.{quoted(part)} = later.{quoted(part)}" for part in stream.dedup_key)
@@ -154,6 +160,17 @@ def _clean(stream: Stream, raw: str) -> str:
     return f"""with ok as ({ok})
 select later.* from ok as later
 anti join ok as earlier on {same} and {order} and {near("earlier", "later", stream.dedup_horizon)}"""
+
+
+def newest_images(rows: str) -> str:
+    """Of a change stream's rows (a select without a qualify) the newest image of each row that was not deleted.
+
+    An image and what takes it back have the same event time, so this is right among the rows of any span of time too.
+    Rows without a key were published by hand before a database was connected.
+    """
+    newest = "_key is null or row_number() over (partition by _key order by _offset desc) = 1"
+    gone = ", ".join(f"'{op}'" for op in RETRACTIONS)
+    return f"select * from ({rows} qualify {newest}) where _op is null or _op not in ({gone})"
 
 
 def near(a: str, b: str, horizon: int) -> str:

@@ -154,7 +154,9 @@ def _call(plan: Plan, aggregate: Aggregate, stream: Stream, *, where: str | None
         case _:
             assert_never(window)
     named |= {"lateness": aggregate.allowed_lateness, "where": where}
-    if stream.deduplicate and stream.dedup_key:
+    if stream.changes:
+        named["changes"] = True
+    elif stream.deduplicate and stream.dedup_key:
         named |= {"key": list(stream.dedup_key), "horizon": stream.dedup_horizon}
     arguments = [repr(stream.name), *(f"{name}={value!r}" for name, value in named.items() if value)]
     return f"{macro}({', '.join(arguments)})"

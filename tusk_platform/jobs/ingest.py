@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tusk_platform.core.decode import Decoded, Derive, decode
+from tusk_platform.core.decode import Derive, decode
 from tusk_platform.core.lateness import late_for_all
 from tusk_platform.core.schema import TIMESTAMP, raw_schema
 from tusk_platform.errors import Unavailable
@@ -201,12 +201,13 @@ class _Loop:
         decoded = decode(self.stream, batch, now, derive=self.derive)
         after = standing.after(batch, position, decoded.newest, now)
         if batch.rows or after.position != standing.position or after.clocks.watermark != standing.clocks.watermark:
-            handle.append(_stamped(decoded.rows, after.batch, standing.watermark), after.transactions())
+            rows = _stamped(decoded.rows, after.batch, standing.watermark)
+            handle.append(rows, after.transactions())
             reach("after_commit")
             after = after.committed()
             self.told(after)
-        if batch.rows:
-            self.note(decoded, standing.watermark, after)
+            if batch.rows:
+                self.note(rows, decoded.quarantined, after)
         self.reached |= batch.at_end
         return after
 
@@ -228,28 +229,28 @@ class _Loop:
         except Unavailable:
             return
 
-    def note(self, decoded: Decoded, watermark: int | None, after: Standing) -> None:
+    def note(self, rows: pa.Table, quarantined: int, after: Standing) -> None:
         """Remember what a batch brought and tell who wants to know."""
         committed = Committed(
             self.stream.name,
             after.batch,
-            decoded.rows.num_rows - decoded.quarantined,
-            decoded.quarantined,
-            self.late(decoded.rows, watermark),
+            rows.num_rows - quarantined,
+            quarantined,
+            self.late(rows),
             after.clocks.watermark,
         )
         self.done.append(committed)
         if self.on_batch:
             self.on_batch(committed)
 
-    def late(self, rows: pa.Table, watermark: int | None) -> int:
+    def late(self, rows: pa.Table) -> int:
         """How many ok rows count for no window of any aggregate."""
-        if watermark is None:
+        watermarks = rows.column("_watermark")
+        if watermarks.null_count == rows.num_rows:
             return 0
-        ok = rows.filter(pc.equal(rows.column("_status"), "ok"))
-        times = ok.column("_event_time").combine_chunks().cast(pa.int64())
-        watermarks = pa.repeat(pa.scalar(watermark, pa.int64()), len(times))
-        late: int = late_for_all(times, watermarks, self.aggregates, self.runtime.timezone).true_count
+        judged = rows.filter(pc.and_(pc.equal(rows.column("_status"), "ok"), pc.is_valid(watermarks)))
+        times, met = (judged.column(n).combine_chunks().cast(pa.int64()) for n in ("_event_time", "_watermark"))
+        late: int = late_for_all(times, met, self.aggregates, self.runtime.timezone).true_count
         return late
 
     def finished(self, standing: Standing) -> bool:
@@ -284,7 +285,7 @@ class _Loop:
             late=sum(d.late for d in self.done),
             batches=len(self.done),
         )
-        if report.rows and duplicates and self.stream.dedup_key:
+        if report.rows and duplicates and self.stream.dedup_key and not self.stream.changes:
             report = replace(report, duplicates=duplicates(self.done[0].batch, self.done[-1].batch))
         if self.standing is None:
             return report
@@ -306,13 +307,16 @@ def _without_retired(batch: Batch, standing: Standing) -> Batch:
 
 
 def _stamped(rows: pa.Table, batch: int, watermark: int | None) -> pa.Table:
-    """Rows with the number of their batch and the watermark of its beginning."""
-    for name, value in (
-        ("_batch", pa.scalar(batch, pa.int64())),
-        ("_watermark", pa.scalar(watermark, TIMESTAMP)),
-    ):
+    """Rows with the number of their batch and the watermark of its beginning.
+
+    What corrects a row of a table is not late, whenever it comes: it has no watermark, and so it always counts.
+    """
+    met = pa.repeat(pa.scalar(watermark, TIMESTAMP), rows.num_rows)
+    if "_op" in rows.column_names:
+        met = pc.if_else(pc.equal(rows.column("_op"), "insert"), met, pa.scalar(None, TIMESTAMP))
+    for name, values in (("_batch", pa.repeat(pa.scalar(batch, pa.int64()), rows.num_rows)), ("_watermark", met)):
         at = rows.schema.get_field_index(name)
-        rows = rows.set_column(at, rows.schema.field(at), pa.repeat(value, rows.num_rows))
+        rows = rows.set_column(at, rows.schema.field(at), values)
     return rows
 
 

@@ -35,6 +35,7 @@ class SourceFacts:
     dedup_key: tuple[str, ...] = ()
     arrival_time: bool = False
     step: int | None = None
+    changes: bool = False
 
 
 Use = Literal["any", "number", "compared"]

@@ -267,6 +267,8 @@ def _metrics(was: Json, now: Json, changed: frozenset[str]) -> Iterator[_Part]:
 
 
 def _dedup(stream: Json) -> object:
+    if stream.get("changes"):
+        return "newest image"
     return stream["dedup_key"] if stream["deduplicate"] else None
 
 

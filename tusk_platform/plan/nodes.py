@@ -17,6 +17,10 @@ ColumnType = Literal["string", "integer", "double", "decimal", "boolean", "times
 Function = Literal["count", "sum", "avg", "min", "max", "distinct", "ratio", "rate", "stddev", "p50", "p95", "p99"]
 WidgetType = Literal["counter", "line_chart", "bar_chart", "gauge", "table", "alert_panel"]
 SourceKind = Literal["aggregate", "stream", "query", "alerts"]
+# What happened to a row of a table, in the words of Delta's change data feed; `snapshot`: it was there when first read.
+Op = Literal["snapshot", "insert", "update_preimage", "update_postimage", "delete"]
+# Records that take back an image of a row.
+RETRACTIONS: Final[tuple[Op, ...]] = ("update_preimage", "delete")
 
 # A watermark that no event time reaches: every window of a stream that was read to its end is final.
 END_OF_TIME: Final = 2**62
@@ -55,6 +59,7 @@ class Stream:
     connection, else the embedded stand-in (``log``, ``host``). ``options`` are the adapter's own keys, validated.
     ``expressions`` are derived columns (SQL over the row). ``scope`` limits a node to one event type of the stream.
     ``arrival_time``: an event without a time of its own happened when it arrived (else it is quarantined).
+    ``changes``: raw keeps every image of the rows of a table, readers see the newest of those not deleted.
     """
 
     name: str
@@ -86,6 +91,7 @@ class Stream:
     poll_interval: int | None = None
     event_types: tuple[str, ...] = ()
     arrival_time: bool = False
+    changes: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or None."""

@@ -95,6 +95,7 @@ def _stream(
     adapter = s.source if connected else (s.facts.stand_in or s.source)
     windows = [_span(a.window) + a.allowed_lateness for a in aggregates if a.stream == s.name]
     dedup = columns.dedup_key()
+    changes = connected and s.facts.changes
     return Stream(
         name=s.name,
         source=s.source,
@@ -118,12 +119,14 @@ def _stream(
         replay=s.facts.replay,
         demo=not connected and adapter == "log" and (r.draft.demo if s.demo is None else s.demo),
         free_form=s.facts.free_form,
-        deduplicate=bool(dedup) and cleansing.duplicate_removal,
+        # Of a row's images the newest counts; that it comes again is no repetition.
+        deduplicate=bool(dedup) and cleansing.duplicate_removal and not changes,
         dedup_horizon=cleansing.dedup_horizon or max([HOUR, *windows]),
         topic_retention=s.topic_retention,
         retention=s.lake_retention,
         poll_interval=s.poll_interval,
         arrival_time=s.facts.arrival_time,
+        changes=changes,
         event_types=tuple(e.name for e in r.event_types) if s.name in r.typed_streams else (),
     )
 
@@ -212,6 +215,9 @@ def _span(window: Window) -> int:
 
 def _with_retention(s: Stream, plan: Plan, r: Resolution) -> Stream:
     if s.replay:
+        return s
+    if s.changes and s.retention is None:
+        # A row that nobody changes for years is still there, and its only image is as old as that.
         return s
     need, reader = raw_retention(s, plan.aggregates, plan.dashboards, tuple(r.models), plan.queries)
     if s.retention is not None:

@@ -26,7 +26,7 @@ from tusk_platform.units import SECOND
 LOG: Final = "log"
 LOG_PARTITION: Final = "0"
 # For work that a person asked for. Longer than a tick: whoever holds a lease has let go by then.
-_PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 60.0
 
 
 def within(platform: Platform, seconds: float, *, once: bool = False) -> Until:
@@ -63,7 +63,7 @@ def refresh_aggregates(platform: Platform, names: Sequence[str], *, command: str
         own = [a.name for a in platform.plan.aggregates_of(stream.name) if a.name in names]
         own += [q.name for q in platform.plan.queries_of(stream.name) if q.name in names]
         if own:
-            with hold(platform.home.leases, f"refresh-{stream.name}", command=command, patience=_PATIENCE_SECONDS):
+            with hold(platform.home.leases, f"refresh-{stream.name}", command=command, patience=PATIENCE_SECONDS):
                 require_applied(platform.plan, stream, platform.home)
                 results += platform.engine().refresh(own)
     failed = [f"{r.table}: {r.error}" for r in results if r.error]
@@ -84,7 +84,7 @@ def refresh_due(platform: Platform, stream: Stream, until: Until, *, command: st
 
 def validate_stream(platform: Platform, stream: Stream, *, command: str) -> ValidateReport:
     """The expectation suite over everything new in a stream."""
-    with hold(platform.home.leases, f"validate-{stream.name}", command=command, patience=_PATIENCE_SECONDS):
+    with hold(platform.home.leases, f"validate-{stream.name}", command=command, patience=PATIENCE_SECONDS):
         return validate(platform.plan, stream, platform.quality(), platform.lake, clock=platform.clock)
 
 

@@ -252,6 +252,7 @@ def stream_draft(name: str, keys: StreamKeys, source: str, origin: Origin) -> St
             dedup_key=stated.dedup_key,
             arrival_time=stated.arrival_time,
             step=stated.step,
+            changes=stated.changes,
         ),
         options=options,
         schema=dict(keys.schema_),

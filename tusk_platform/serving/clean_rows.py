@@ -5,7 +5,7 @@ The view ``clean.<stream>`` is right as well, but looks for repeated events in a
 
 from __future__ import annotations
 
-from tusk_platform.core.views import quoted
+from tusk_platform.core.views import newest_images, quoted
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.serving.buckets import instant
 
@@ -13,6 +13,8 @@ from tusk_platform.serving.buckets import instant
 def clean_rows(stream: Stream, start: int, end: int) -> str:
     """Rows that kept every rule, with event times in ``[start, end)``; of repeated events only what came first."""
     inside = f"_event_time >= {instant(start)} and _event_time < {instant(end)}"
+    if stream.changes:
+        return f"({newest_images(f'select * from {_ok(stream)} and {inside}')})"
     if not (stream.deduplicate and stream.dedup_key):
         return f"(select * from {_ok(stream)} and {inside})"
     horizon = stream.dedup_horizon

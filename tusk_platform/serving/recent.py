@@ -13,13 +13,14 @@ from typing import Final
 
 import duckdb
 
-from tusk_platform.core.views import quoted
+from tusk_platform.core.views import newest_images, quoted
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.serving.buckets import instant
 from tusk_platform.units import DAY
 
 MOST_ROWS: Final = 1_000_000
 _LINEAGE: Final = ("_event_time", "_batch", "_offset", "_partition", "_watermark")
+_CHANGE_LINEAGE: Final = ("_op", "_key")
 _MOST_STEPS: Final = 500
 _logger = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class Recent:
     def rows(self, start: int, end: int) -> str:
         """The clean rows of a span that is held here, as an SQL relation."""
         inside = f"_event_time >= {instant(start)} and _event_time < {instant(end)}"
+        if self.stream.changes:
+            return f"({newest_images(f'select * from {self._table} where {inside}')})"
         return f"(select * from {self._table} where not _repeated and {inside})"
 
     def touched(self, batch: int) -> int | None:
@@ -73,9 +76,8 @@ class Recent:
         return min((step.least for step in self._steps if step.batch > batch), default=None)
 
     def _start(self, view: str, generation: int) -> None:
-        names = ", ".join(quoted(n) for n in (*(c.name for c in self.stream.columns), *_LINEAGE))
         self._connection.execute(
-            f"create or replace table {self._table} as select {names}, false as _repeated from ({view}) limit 0"
+            f"create or replace table {self._table} as select {self._names}, false as _repeated from ({view}) limit 0"
         )
         self._batch, self._generation, self._made = -1, generation, True
         self.floor = self.newest = None
@@ -83,13 +85,12 @@ class Recent:
 
     def _take(self, view: str, batch: int) -> None:
         assert self.floor is not None  # noqa: S101 - set by follow
-        names = ", ".join(quoted(n) for n in (*(c.name for c in self.stream.columns), *_LINEAGE))
         reach = self.floor - self._horizon
         # Nothing is ingested before it happens, but for clocks that are ahead: older partitions need no look.
         day = f"_ingested_date >= ({instant(reach - self.stream.max_future - DAY)})::date"
         first = f" and _event_time >= {instant(reach)} and {day}" if self._batch < 0 else ""
         self._connection.execute(
-            f"create or replace temp table arrived as select {names} from ({view}) "
+            f"create or replace temp table arrived as select {self._names} from ({view}) "
             f"where _status = 'ok' and _batch > {self._batch} and _batch <= {batch}{first}"
         )
         found = self._connection.execute(
@@ -108,6 +109,11 @@ class Recent:
         if self._deduplicated:
             self._connection.execute(self._mark())
         self._connection.execute("drop table arrived")
+
+    @property
+    def _names(self) -> str:
+        lineage = (*_LINEAGE, *_CHANGE_LINEAGE) if self.stream.changes else _LINEAGE
+        return ", ".join(quoted(n) for n in (*(c.name for c in self.stream.columns), *lineage))
 
     @property
     def _horizon(self) -> int:

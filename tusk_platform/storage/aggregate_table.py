@@ -203,6 +203,8 @@ def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) 
         _show(connection, begun, rows, raw={"_status": _OK, "_batch": begun.seen + 1}, former={})
         bound(connection, since=BEGINNING, after=begun.seen, upto=begun.upto)
         since = connection.execute(_earliest(begun.aggregate, sql)).fetchall()[0][0]
+        if since is not None and begun.kept is not None:
+            since = max(since, begun.kept)  # an older window would be replaced by the part that raw still holds
     else:
         since = None
     if since is not None:

@@ -21,13 +21,20 @@ _MISTAKES: Final = (duckdb.ParserException, duckdb.BinderException, duckdb.Catal
 
 
 class Chooser:
-    """One condition, asked of one file after another; ``table`` is what errors call it."""
+    """One condition, asked of one file after another; ``table`` is what errors call it.
 
-    def __init__(self, table: str, predicate: str) -> None:
+    ``among``: only rows with the values of one of its rows match.
+    """
+
+    def __init__(self, table: str, predicate: str, among: pa.Table | None = None) -> None:
         self._table = table
         self._predicate = predicate
         self._engine = _engine(os.getpid()).cursor()
         self._engine.execute("set timezone = 'UTC'")
+        if among is not None:
+            columns = ", ".join(among.column_names)
+            self._engine.register("among", among)
+            self._predicate = f"({predicate}) and ({columns}) in (select ({columns}) from among)"  # noqa: S608 - ours
 
     def count(self, rows: pa_dataset.Dataset) -> tuple[int, int]:
         """How many rows there are, and how many of them match."""

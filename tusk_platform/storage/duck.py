@@ -24,7 +24,7 @@ from tusk_platform.storage.lake import Lake
 from tusk_platform.storage.memory import of_database
 from tusk_platform.storage.sql_guard import cleaned, read_only
 
-__all__ = ["bounds", "connect", "create_views", "load_extensions", "query", "scan"]
+__all__ = ["bounds", "connect", "create_views", "database", "load_extensions", "query", "scan"]
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "autoinstall_known_extensions": "false",
@@ -48,6 +48,14 @@ def connect(lake: Lake, plan: Plan) -> duckdb.DuckDBPyConnection:
     connection = _database(bounds(plan.runtime))
     load_extensions(connection)
     create_views(connection, lake, plan)
+    return connection
+
+
+def database(lake: Lake, runtime: Runtime) -> duckdb.DuckDBPyConnection:
+    """A database in memory without views, for jobs that read the lake's files; the caller's own, to be closed by it."""
+    connection = _database(bounds(runtime))
+    load_extensions(connection, ("icu",))
+    _open_store(connection, lake)
     return connection
 
 

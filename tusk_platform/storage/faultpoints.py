@@ -7,7 +7,10 @@ import signal
 from collections import Counter
 from typing import Final, Literal
 
-Point = Literal["after_poll", "inside_write", "after_commit", "in_compaction", "in_publish", "in_migration"]
+Point = Literal[
+    "after_receive", "after_poll", "inside_write", "after_commit", "in_compaction", "in_publish", "in_migration",
+    "in_backup", "in_restore", "in_replay", "in_backfill",
+]  # fmt: skip
 
 _reached: Final[Counter[str]] = Counter()
 

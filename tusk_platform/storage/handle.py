@@ -104,16 +104,18 @@ class Handle:
             added = self._write(rows)
         self._commit(lambda: added, transactions)
 
-    def replace(self, rows: pa.Table, predicate: str, transactions: Mapping[str, int]) -> None:
+    def replace(
+        self, rows: pa.Table, predicate: str, transactions: Mapping[str, int], *, among: pa.Table | None = None
+    ) -> None:
         """One commit: rows that match removed, rows added, versions set. Conflict when another writer was first.
 
         The predicate is SQL in the words that DuckDB and delta-rs share: times as strings with their offset. Rows that
-        others append meanwhile stay, even where they match.
+        others append meanwhile stay, even where they match. ``among``: only rows with the values of one of its rows.
         """
         added: list[AddAction] = []
 
         def plan() -> Actions:
-            removal = self._removal(predicate)
+            removal = self._removal(predicate, among)
             added.extend(self._write(rows) if not added else ())
             return [*removal, *added]
 
@@ -297,7 +299,7 @@ class Handle:
             self._load()  # the log was shortened beyond this handle
             return differs()
 
-    def _removal(self, predicate: str) -> list[AddAction | RemoveAction]:
+    def _removal(self, predicate: str, among: pa.Table | None) -> list[AddAction | RemoveAction]:
         """What removes the rows that match: files go whole, and the rows to keep of a mixed one into one of their own.
 
         The kept rows are not put together with new ones, so that the next replacement of the newest rows finds small
@@ -308,7 +310,7 @@ class Handle:
         actions: list[AddAction | RemoveAction] = []
         candidates = self._candidates(predicate)
         known = {f.path: f for f in self.files()} if candidates else {}
-        with closing(Chooser(self.name, predicate)) as chooser:
+        with closing(Chooser(self.name, predicate, among)) as chooser:
             for fragment in candidates:
                 rows = pa_dataset.FileSystemDataset([fragment], self.schema, fragment.format, fragment.filesystem)
                 total, matching = chooser.count(rows)

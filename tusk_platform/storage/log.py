@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ _TABLES: Final = """
     create unique index if not exists event_key on event (producer, key) where key is not null;
     create table if not exists next (id integer not null);
     insert into next select 0 where not exists (select * from next);
+    create table if not exists mark (name text primary key, value text not null);
 """
 _ADD: Final = """
     insert into event values (?, ?, ?, ?, ?) on conflict (producer, key) where key is not null do nothing
@@ -55,11 +56,13 @@ class EventLog:
         producer: str = "",
         keys: Sequence[str | None] | None = None,
         arrival: int | None = None,
+        marks: Mapping[str, str] | None = None,
     ) -> tuple[int, int]:
         """First and next offset of what was appended: all or nothing, and on disk on return.
 
         A payload whose key the same producer has used before is left out, as long as the log still holds that one.
-        ``arrival`` is microseconds UTC, now if not given.
+        ``arrival`` is microseconds UTC, now if not given. ``marks`` are remembered together with the payloads: where a
+        receiver stands in what it receives from.
         """
         at = time.time_ns() // 1000 if arrival is None else arrival
         with self._connection() as connection, _transaction(connection):
@@ -72,6 +75,7 @@ class EventLog:
                 )
                 following += added.rowcount
             connection.execute("update next set id = ?", (following,))
+            connection.executemany("insert or replace into mark values (?, ?)", list((marks or {}).items()))
             reach("in_publish")
         return first, following
 
@@ -82,6 +86,12 @@ class EventLog:
                 "select id, arrival, payload from event where id >= ? order by id limit ?", (offset, limit)
             )
             return found.fetchall()
+
+    def mark(self, name: str) -> str | None:
+        """What was last remembered under a name."""
+        with self._connection() as connection:
+            row = connection.execute("select value from mark where name = ?", (name,)).fetchone()
+            return None if row is None else str(row[0])
 
     def start(self) -> int:
         """Offset of the oldest record still there; the end where there is none."""
