@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services.installed import lacking
 from tests.services.kafka import Broker
+from tests.services.mosquitto import Mosquitto
+from tests.services.postgres import Server
+from tests.services.prometheus import Prometheus
 from tusk_platform.storage.home import Home
 
 # A slow machine is no defect: what is too slow shows in the benchmarks.
@@ -50,3 +54,31 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A running PostgreSQL server that all tests of the session share: each uses tables of its own."""
+    with TemporaryDirectory(prefix="postgres-") as folder:
+        server = Server(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A running MQTT broker that all tests of the session share: each uses topics and clients of its own."""
+    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A running Prometheus server that all tests of the session share: each writes series of its own."""
+    server = Prometheus(tmp_path_factory.mktemp("prometheus"))
+    server.start()
+    yield server
+    server.stop()

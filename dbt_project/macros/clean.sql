@@ -11,7 +11,7 @@
   for 600,000 rows. Not materialized: that would read every column.
   `changes`: of a table's row the newest image, if it was not deleted. An image and what takes it back have one event
   time, so that is right among the rows from any `since` on. Where only new batches are asked for, to learn which windows
-  they touch (`after`), every image counts: those that were taken back have left a window.
+  they touch (`after`), every image counts: one that was taken back has left its window.
 -#}
 {% macro clean(stream, key=[], horizon=0, changes=False) -%}
 {%- if changes -%}

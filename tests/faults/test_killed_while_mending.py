@@ -53,7 +53,6 @@ def test_replay_killed_and_started_again_has_every_row_once(log_scene: Scene, po
     scene.configure(EVERY_READ)
     scene.write(30_000)
     scene.tusk("ingest", "orders", "--once")
-    before = computed(scene.tusk)
     without_rules(scene)
     killed = scene.dying(point).call("replay", "orders")
     assert killed.code == KILLED, killed.err
@@ -66,7 +65,8 @@ def test_replay_killed_and_started_again_has_every_row_once(log_scene: Scene, po
     assert mended > 30
     assert report["replayed"] == (0 if point == "in_replay:2" else mended)
     assert report["still_bad"] == len(produced) - len(good)
-    assert computed(scene.tusk) != before
+    counting = sum(int(row["event_count"]) for row in computed(scene.tusk))
+    assert counting > len({e.id for e in produced.values() if not e.broken})
 
 
 @pytest.mark.parametrize("point", ["in_replay:1", "inside_write:1", "in_replay:2"])

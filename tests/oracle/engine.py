@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tusk_platform.plan.nodes import Aggregate, Metric, Plan, Session, Sliding, Stream, Tumbling
+from tusk_platform.plan.nodes import RETRACTIONS, Aggregate, Metric, Op, Plan, Session, Sliding, Stream, Tumbling
 from tusk_platform.units import DAY, SECOND, WEEK
 
 Condition = Callable[[Mapping[str, Any]], bool]
@@ -24,7 +24,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """A row of raw: event time and watermark in microseconds, where it came from, and the stream's columns."""
+    """A row of raw: event time and watermark in microseconds, where it came from, and the stream's columns.
+
+    ``op`` and ``key`` where it says what happened to a row of a table.
+    """
 
     time: int
     batch: int
@@ -33,6 +36,8 @@ class Event:
     partition: str = "0"
     values: Mapping[str, Any] = field(default_factory=dict)
     ok: bool = True
+    op: Op | None = None
+    key: str | None = None
 
     @property
     def arrival(self) -> tuple[int, int, str]:
@@ -49,7 +54,7 @@ def rows(
     """
     stream = plan.stream(aggregate.stream)
     holds = _Conditions(conditions or {})
-    once = without_repeats(stream, events)
+    once = images(events) if stream.changes else without_repeats(stream, events)
     of_window: dict[Window, list[Event]] = {}
     if isinstance(aggregate.window, Session):
         groups = _sessions(aggregate, aggregate.window, [e for e in once if holds(aggregate.where, e)])
@@ -88,6 +93,15 @@ def without_repeats(stream: Stream, events: Iterable[Event]) -> list[Event]:
         return near and key(earlier) == key(later) and earlier.arrival < later.arrival
 
     return [e for e in ok if None in key(e) or not any(repeats(e, other) for other in ok)]
+
+
+def images(events: Iterable[Event]) -> list[Event]:
+    """Of the good rows of a table the last image of each, unless it was taken back."""
+    last: dict[str, Event] = {}
+    for event in sorted((e for e in events if e.ok), key=lambda e: e.offset):
+        assert event.key is not None
+        last[event.key] = event
+    return [e for e in last.values() if e.op not in RETRACTIONS]
 
 
 def windows(plan: Plan, aggregate: Aggregate, event: Event) -> list[Window]:

@@ -39,6 +39,8 @@ def raw_rows(stream: Stream, events: Iterable[Event]) -> pa.Table:
             "_watermark": e.watermark,
             "_ingested_at": e.time,
             "_ingested_date": moment(e.time).date(),
+            "_op": e.op,
+            "_key": e.key,
             stream.event_time: e.time,
             **e.values,
         }

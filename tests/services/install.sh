@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the service tests start: Java and Maven, the jars of a Kafka broker, Chromium.
+# Installs what the service tests start: Java and Maven, the jars of a Kafka broker, PostgreSQL, Chromium,
+# Mosquitto, Prometheus with a node exporter.
 # Run it as root or with sudo on Debian; it installs only what is missing and is done at once when nothing is.
 # Jars go to $TUSK_SERVICES/kafka (default: .cache/services/kafka in the repository).
 set -eu
@@ -23,6 +24,11 @@ missing=
 command -v java >/dev/null || missing="$missing default-jre-headless"
 command -v mvn >/dev/null || missing="$missing maven"
 command -v chromium >/dev/null || missing="$missing chromium"
+# Debian keeps a server's programs off PATH, a folder a version.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null || missing="$missing mosquitto"
+command -v prometheus >/dev/null || missing="$missing prometheus"
+command -v prometheus-node-exporter >/dev/null || missing="$missing prometheus-node-exporter"
 if [ -n "$missing" ]; then
     command -v apt-get >/dev/null || {
         echo "install.sh: no apt-get here; install by hand:$missing" >&2
@@ -42,4 +48,5 @@ if ! cmp -s "$here/pom.xml" "$kafka/pom.xml"; then
         -DoutputDirectory="$(CDPATH= cd -- "$kafka" && pwd)/libs"
     cp "$here/pom.xml" "$kafka/pom.xml"
 fi
-echo "services: java $(java -version 2>&1 | sed -n '1s/.*"\(.*\)".*/\1/p'), kafka in $kafka, $(command -v chromium)"
+echo "services: java $(java -version 2>&1 | sed -n '1s/.*"\(.*\)".*/\1/p'), kafka in $kafka, $(command -v chromium)," \
+    "$(ls -d /usr/lib/postgresql/*), $(PATH=$PATH:/usr/sbin command -v mosquitto), $(command -v prometheus)"

@@ -22,6 +22,13 @@ def kafka_jars() -> Path:
     return services_folder() / "kafka" / "libs"
 
 
+def postgres_programs() -> Path:
+    """The folder of the newest PostgreSQL server's programs; Debian keeps them off PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parents[1].name))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path or "").parent
+
+
 def _lacks_kafka() -> str | None:
     if not shutil.which("java"):
         return "no java on PATH"
@@ -33,7 +40,27 @@ def _lacks_chromium() -> str | None:
     return None if shutil.which("chromium") else "no chromium on PATH"
 
 
-_CHECKS: Final[dict[str, Callable[[], str | None]]] = {"kafka": _lacks_kafka, "chromium": _lacks_chromium}
+def _lacks_postgres() -> str | None:
+    return None if (postgres_programs() / "initdb").exists() else "no initdb in /usr/lib/postgresql or on PATH"
+
+
+def _lacks_mosquitto() -> str | None:
+    # Debian puts it beside what only root needs.
+    return None if shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") else "no mosquitto on PATH"
+
+
+def _lacks_prometheus() -> str | None:
+    needed = ("prometheus", "prometheus-node-exporter")
+    return next((f"no {name} on PATH" for name in needed if not shutil.which(name)), None)
+
+
+_CHECKS: Final[dict[str, Callable[[], str | None]]] = {
+    "kafka": _lacks_kafka,
+    "chromium": _lacks_chromium,
+    "mosquitto": _lacks_mosquitto,
+    "prometheus": _lacks_prometheus,
+    "postgres": _lacks_postgres,
+}
 
 
 def lacking(service: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 import typer
 
-from tusk_platform.cli import config, data, editor, explain, language, mending, services
+from tusk_platform.cli import config, data, editor, explain, language, mending, restore, services
 from tusk_platform.errors import ConfigError, TuskError
 
 OURS: Final = 2
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (config, data, editor, explain, language, mending, services):
+for module in (config, data, editor, explain, language, mending, restore, services):
     module.register(app)
 
 

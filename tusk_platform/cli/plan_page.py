@@ -219,9 +219,8 @@ def _runtime(plan: Plan) -> Iterable[str]:
         f"{spell(memory.trim_every)}"
     )
     if r.checkpoint_dir:
-        pace = spell(r.checkpoint_interval or r.commit_interval)
-        mark = _mark(plan, "stream_processing.state_backend")
-        yield f"checkpoints: {r.checkpoint_dir} every {pace}, state in {r.state_backend}{mark}"
+        mark = _mark(plan, "stream_processing.state_backend.type")
+        yield f"checkpoints: {r.checkpoint_dir} every {spell(r.backup_every)}, state in {r.state_backend}{mark}"
 
 
 def _scale(plan: Plan) -> Iterable[str]:

@@ -16,6 +16,7 @@ from tusk_platform.orchestration.open import platform_at
 from tusk_platform.orchestration.specs import key_of
 from tusk_platform.orchestration.upkeep import forget_old_events
 from tusk_platform.plan.nodes import Plan, Stream
+from tusk_platform.runtime.backups import back_up_due
 from tusk_platform.runtime.duties import ingest_stream, maintain_all, refresh_due, within
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.units import MINUTE
@@ -24,6 +25,9 @@ from tusk_platform.units import MINUTE
 TICK_SECONDS: Final = 25.0
 REPORT_EVERY: Final = MINUTE - 5_000_000
 MAINTAIN_SECONDS: Final = 120
+# A tick that takes longer than the 300 s of a call is lost; what a backup has copied by then stays copied.
+BACKUP_SECONDS: Final = 200.0
+BACKUP_LOOK_SECONDS: Final = 60
 
 Reporter = Callable[[Platform, dict[str, Any]], list[Any]]
 
@@ -39,6 +43,7 @@ def plan_sensors(plan: Plan, config: Path) -> list[dg.SensorDefinition]:
         ),
         _check_sensor(config),
         _maintain_sensor(config),
+        *([_backup_sensor(config)] if plan.runtime.checkpoint_dir else []),
     ]
 
 
@@ -135,6 +140,25 @@ def _maintain_sensor(config: Path) -> dg.SensorDefinition:
         return dg.SkipReason(f"{len(reports)} tables looked after; {gone} old events forgotten")
 
     return _sensor("maintain", "Compacts and vacuums tables, applies retention.", tick, seconds=MAINTAIN_SECONDS)
+
+
+def _backup_sensor(config: Path) -> dg.SensorDefinition:
+    def tick() -> dg.SkipReason:
+        try:
+            platform = platform_at(config)
+            report = back_up_due(platform, within(platform, BACKUP_SECONDS), command="sensor backup")
+        except TuskError as e:
+            return dg.SkipReason(str(e))
+        if report is None:
+            return dg.SkipReason("not due yet")
+        if report.nothing_new:
+            return dg.SkipReason(f"nothing new since {report.manifest}")
+        done = f"{report.files_copied} files, {report.bytes_copied} bytes copied"
+        return dg.SkipReason(f"{done}: {report.manifest}" if report.complete else f"{done}; it goes on next time")
+
+    return _sensor(
+        "backup", "Copies what is new in the lake to `checkpoint_dir`.", lambda _: tick(), BACKUP_LOOK_SECONDS
+    )
 
 
 def _tick(

@@ -17,7 +17,8 @@ ColumnType = Literal["string", "integer", "double", "decimal", "boolean", "times
 Function = Literal["count", "sum", "avg", "min", "max", "distinct", "ratio", "rate", "stddev", "p50", "p95", "p99"]
 WidgetType = Literal["counter", "line_chart", "bar_chart", "gauge", "table", "alert_panel"]
 SourceKind = Literal["aggregate", "stream", "query", "alerts"]
-# What happened to a row of a table, in the words of Delta's change data feed; `snapshot`: it was there when first read.
+# What happened to a row of a table, in the words of Delta's change data feed; `snapshot`: it was there when the table
+# was first read, or came while that went on.
 Op = Literal["snapshot", "insert", "update_preimage", "update_postimage", "delete"]
 # Records that take back an image of a row.
 RETRACTIONS: Final[tuple[Op, ...]] = ("update_preimage", "delete")

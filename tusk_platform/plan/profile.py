@@ -11,6 +11,10 @@ from tusk_platform.units import MINUTE, SECOND
 Codec = Literal["lz4", "zstd", "snappy", "gzip", "uncompressed"]
 Balancing = Literal["round_robin", "least_connections", "random"]
 Filling = Literal["interpolation", "forward_fill", "mean", "median", "drop", "none"]
+# Where backups go.
+BACKED_UP_TO: Final = "stream_processing.state_backend.checkpoint_dir"
+# A backup lists every file of every table: not more often than that.
+_BACKUP_AT_MOST_EVERY: Final = 10 * MINUTE
 # Without `performance_config`, rows of one read.
 BATCH_ROWS: Final = 10_000
 
@@ -46,7 +50,7 @@ class Runtime:
     """How hard the machine may be used.
 
     ``workers``: runs at once and threads of queries; None: the machine's cores. ``parallelism``: aggregates at once.
-    ``checkpoint_dir`` receives checkpoints at most every ``checkpoint_interval`` microseconds.
+    ``checkpoint_dir`` receives backups of the lake, one every ``backup_every`` microseconds.
     """
 
     timezone: str = "UTC"
@@ -67,6 +71,11 @@ class Runtime:
     def readers(self) -> int:
         """Aggregates that are computed, and partitions that are read, at once."""
         return self.parallelism if self.parallel else 1
+
+    @property
+    def backup_every(self) -> int:
+        """Microseconds between two backups."""
+        return max(self.checkpoint_interval or 0, _BACKUP_AT_MOST_EVERY)
 
     @property
     def threads(self) -> int | None:

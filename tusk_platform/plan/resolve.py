@@ -25,7 +25,7 @@ from tusk_platform.plan.nodes import (
 )
 from tusk_platform.plan.origin import Origin
 from tusk_platform.plan.passes import PASSES
-from tusk_platform.plan.profile import Cleansing, FaultTolerance, Runtime, Scaling
+from tusk_platform.plan.profile import BACKED_UP_TO, Cleansing, FaultTolerance, Runtime, Scaling
 from tusk_platform.plan.queries import resolve_queries
 from tusk_platform.plan.resolution import Resolution
 from tusk_platform.plan.retention import raw_retention
@@ -239,5 +239,11 @@ def _runtime(r: Resolution) -> Runtime:
         for f in fields(RuntimeDraft)
     }
     runtime = replace(Runtime(timezone=r.draft.timezone), **{name: v for name, v in said.items() if v is not None})
+    if (runtime.checkpoint_dir or "").startswith("s3://") and "s3" not in {
+        c.name for c in r.draft.every("connections")
+    }:
+        r.assumptions.append(Assumption(BACKED_UP_TO, "no object store is connected",
+                                        "checkpoints go to the folder `checkpoints` in the state folder",
+                                        "connections.s3"))  # fmt: skip
     checkpoint = runtime.checkpoint_interval or runtime.commit_interval
     return replace(runtime, commit_interval=min(runtime.commit_interval, checkpoint))

@@ -11,6 +11,7 @@ from typing import Final
 
 from tusk_platform.compile import build, load_plan
 from tusk_platform.core.decode import Derive
+from tusk_platform.errors import Refused
 from tusk_platform.jobs.validate import QUALITY_TABLE
 from tusk_platform.plan.nodes import Plan, Stream
 from tusk_platform.ports import Engine, Quality, Source, SourceContext, find, source_adapter
@@ -101,6 +102,11 @@ def open_platform(config: Path, who: Applying = _ANYBODY, *, reading: bool = Fal
     """
     plan = load_plan(config)
     home = home_of(config)
+    if home.restore_begun.exists():
+        raise Refused(
+            f"a restore into {home.root} was begun and not finished: run `tusk restore` again, "
+            f"or delete {home.restoring} to begin with an empty lake"
+        )
     lake = Lake(home.lake, compression=plan.runtime.compression)
     if reading and lake.exists(QUALITY_TABLE):
         return Platform(plan, home, lake, home.current, config)

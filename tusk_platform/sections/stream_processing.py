@@ -124,14 +124,15 @@ class Windows(Block):
 
 
 class StateBackend(Block):
-    """Where the state of windows lives and is saved."""
+    """Where the state of windows lives, and where it is saved."""
 
     type: Literal["rocksdb", "hashmap"] = Field(
         default="rocksdb", description="Flink's state backend: on disk or in memory.", examples=["rocksdb"]
     )
     checkpoint_dir: Location | None = Field(
         default=None,
-        description="Folder or `s3://` address that receives checkpoints.",
+        description="Folder or `s3://` address that receives checkpoints; embedded: backups of the lake, at most one "
+        "every 10 minutes.",
         examples=["s3://analytics/checkpoints"],
     )
 
@@ -149,7 +150,8 @@ class StreamProcessing(Block):
     )
     checkpoint_interval: Duration | None = Field(
         default=None,
-        description="Flink's checkpoint interval; embedded: longest time that read events stay uncommitted.",
+        description="Flink's checkpoint interval; embedded: longest time that read events stay uncommitted, and "
+        "least time between two backups.",
         examples=["30 seconds"],
     )
     windows: Windows = Field(default_factory=Windows, description="Named windows, for use by aggregates.")
@@ -169,7 +171,7 @@ def lower(section: StreamProcessing, place: Place) -> Fragment:
     named = section.windows.named
     key = "stream_processing"
     flink = Inactive(f"{key}.engine", "windows run on the embedded engine; Flink is not carried out yet")
-    state = Inactive(f"{key}.state_backend", "state is in the lake; checkpoints are not written yet")
+    state = Inactive(f"{key}.state_backend.type", "it is Flink's; the embedded engine keeps its state in the lake")
     return Fragment(
         windows=tuple(_window(name, w, place) for name, w in named.items()),
         aggregates=tuple(_program(name, place) for name in named),
@@ -182,7 +184,7 @@ def lower(section: StreamProcessing, place: Place) -> Fragment:
         ),
         inactive=(
             *([flink] if section.engine == "apache_flink" else []),
-            *([state] if "state_backend" in section.model_fields_set else []),
+            *([state] if "type" in section.state_backend.model_fields_set else []),
         ),
     )
 

@@ -68,6 +68,26 @@ class Home:
         return self.root / "build"
 
     @property
+    def checkpoints(self) -> Path:
+        """Backups, where the place that the config names cannot be reached."""
+        return self.root / "checkpoints"
+
+    @property
+    def backed_up(self) -> Path:
+        """The name below which this platform backs up, and when it last did."""
+        return self.root / "backups.json"
+
+    @property
+    def restoring(self) -> Path:
+        """A lake that is being restored."""
+        return self.root / "restoring"
+
+    @property
+    def restore_begun(self) -> Path:
+        """While this file is there, a restore was begun and not finished; it names the manifest."""
+        return self.restoring / "manifest"
+
+    @property
     def applied(self) -> Path:
         """The plan that the tables follow."""
         return self.root / "applied.json"

@@ -15,6 +15,8 @@ from tusk_platform.errors import Unavailable
 from tusk_platform.storage.faultpoints import reach
 
 Record = tuple[int, int, bytes]
+# The partition that a log is to its stream.
+LOG_PARTITION: Final = "0"
 
 # The next offset has a row of its own, so that offsets are never used again, not even after everything was trimmed.
 _TABLES: Final = """
@@ -127,6 +129,22 @@ class EventLog:
             with self._connection() as connection:
                 connection.execute(f"pragma incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
         return removed
+
+    def begin_at(self, offset: int, *, later_than: int) -> int:
+        """Make sure that the next offset is not before one up to which a log of this name was read; what it is then.
+
+        Records before it that arrived after a time (microseconds UTC) were never in that log: they move behind it.
+        """
+        with self._connection() as connection, _transaction(connection):
+            new = "select min(id) from event where id < ? and arrival > ?"
+            first = connection.execute(new, (offset, later_than)).fetchone()[0]
+            if first is not None:
+                # By way of numbers that nobody has, since each is unique at every moment.
+                connection.execute("update event set id = -1 - id - ? where id >= ?", (offset - first, first))
+                connection.execute("update event set id = -1 - id where id < 0")
+                connection.execute("update next set id = id + ?", (offset - first,))
+            connection.execute("update next set id = max(id, ?)", (offset,))
+            return int(connection.execute("select id from next").fetchone()[0])
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""

@@ -43,6 +43,16 @@ def checkpoint(handle: Handle) -> None:
         handle.delta.create_checkpoint()
 
 
+def log_entries(handle: Handle) -> tuple[tuple[str, int], ...]:
+    """What of the log opens the table at the handle's version, once that has a checkpoint: names and sizes.
+
+    Writers need the commit's own entry beside the checkpoint, to find out who was first.
+    """
+    names = [f"{_LOG}/{handle.version:020}.{ending}" for ending in ("checkpoint.parquet", "json")]
+    with explained(f"looking at the log of {handle.name}"):
+        return tuple((i.path, i.size) for i in handle.folder.files.get_file_info(names))
+
+
 def trim_log(handle: Handle, *, keep: int = KEPT_COMMITS) -> int:
     """Delete entries of the log that the checkpoint of the handle's version replaces; the number deleted.
 
