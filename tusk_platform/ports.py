@@ -206,11 +206,30 @@ class Waiting(Protocol):
     in_use: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Those that start from ``since`` on and before ``until``, microseconds UTC; ``ending``: and that end by then.
+
+    ``complete``: raw holds all their events, whatever retention has once removed.
+    """
+
+    since: int
+    until: int
+    ending: int | None = None
+    complete: bool = False
+
+
 class Engine(Protocol):
     """What computes aggregates: dbt on DuckDB, or another."""
 
-    def refresh(self, aggregates: Sequence[str], *, full: bool = False) -> tuple[RefreshResult, ...]:
-        """Bring the named aggregates up to date with raw, in one call."""
+    def refresh(
+        self, aggregates: Sequence[str], *, full: bool = False, windows: Windows | None = None
+    ) -> tuple[RefreshResult, ...]:
+        """Bring the named aggregates up to date with raw, in one call.
+
+        ``full``: computed anew from raw. ``windows``: only these, of aggregates that are up to date, from the batches
+        that they hold.
+        """
         ...
 
     def close(self) -> None:

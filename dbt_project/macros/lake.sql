@@ -1,13 +1,14 @@
 {#-
   An aggregate of the plan as a Delta table of the lake. What was there from the earliest window that new raw rows touch
   on is replaced in one commit, together with the last raw batch it now contains. Started over from raw with
-  --full-refresh, when the definition changed, or when rows were taken out of raw.
+  --full-refresh, when the definition changed, or when rows were taken out of raw. The variable `tusk_windows` asks for
+  the windows of a span instead, whatever has changed.
 
   The plugin `lake` (tusk_platform/adapters/dbt_plugin.py) reads and writes the tables; `refresh` is how it answers.
 -#}
 {% materialization lake, adapter='duckdb' %}
     {%- set target_relation = this.incorporate(type='view') -%}
-    {%- set refresh = {'full': should_full_refresh(), 'sql': sql} -%}
+    {%- set refresh = {'full': should_full_refresh(), 'windows': var('tusk_windows', none), 'sql': sql} -%}
 
     {{ run_hooks(pre_hooks) }}
 

@@ -19,6 +19,7 @@ from tusk_platform.adapters.source_demo import DemoAdapter
 from tusk_platform.adapters.source_file import adapter as file_adapter
 from tusk_platform.adapters.source_kafka import adapter as kafka_adapter
 from tusk_platform.adapters.source_log import LogAdapter
+from tusk_platform.adapters.source_mqtt import adapter as mqtt_adapter
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import Source, SourceContext
 from tusk_platform.units import SECOND
@@ -182,6 +183,22 @@ class Kafka(Numbered):
         return kafka_adapter.open(self._stream, self._context)
 
 
+class Mqtt(Numbered):
+    """A topic of its own on the running broker."""
+
+    def __init__(self, connection: dict[str, Any], folder: Path) -> None:
+        super().__init__()
+        topic = f"t/{uuid.uuid4().hex}"
+        self._stream = a_stream(source="mqtt", options=mqtt_adapter.check_options({"topics": [topic]}))
+        self._context = SourceContext(connection=connection, log_folder=folder)
+
+    def put(self, numbers: list[int]) -> None:
+        mqtt_adapter.publish(self._stream, self._context, lines(numbers))
+
+    def make(self) -> Source:
+        return mqtt_adapter.open(self._stream, self._context)
+
+
 def _demo_stream(**changes: Any) -> Stream:  # noqa: ANN401 - any field of a stream
     return a_stream(source="demo", options={"rate": 2.0, "history": HISTORY, "seed": 1}, **changes)
 
@@ -196,6 +213,7 @@ NAMES = [
     "file_csv",
     "file_parquet",
     pytest.param("kafka", marks=pytest.mark.service("kafka")),
+    pytest.param("mqtt", marks=pytest.mark.service("mosquitto")),
 ]
 
 
@@ -226,4 +244,6 @@ def _made(name: str, folder: Path, request: pytest.FixtureRequest) -> Case:
             return Files(folder, "ndjson.gz", _append_packed)
         case "file_ndjson":
             return Files(folder, "ndjson", _append_ndjson)
+        case "mqtt":
+            return Mqtt(request.getfixturevalue("mosquitto").connection, folder)
     return Kafka(request.getfixturevalue("kafka").connection)

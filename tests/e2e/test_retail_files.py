@@ -51,6 +51,36 @@ real_time_aggregations = {{
     }}
 }}
 """
+# Events one gap apart are one session; where they are two, a gap of a millisecond less says the same.
+WINDOWS = """
+stream_processing = { windows = {
+    rolling = { size = "2 hours", slide = "30 minutes" }
+    inclusive = { gap = "30 minutes" }
+    exclusive = { gap = "1799999 ms" }
+} }
+real_time_aggregations = {
+    rolling_sales = {
+        window = "rolling"
+        where = "quantity > 0 and unit_price > 0"
+        metrics = {
+            revenue = { function = "sum", column = "amount" }
+            customers = { function = "distinct", column = "customer_id" }
+        }
+    }
+    inclusive_visits = {
+        window = "inclusive"
+        dimensions = ["customer_id"]
+        where = "quantity > 0 and unit_price > 0 and customer_id is not null"
+        metrics = { revenue = { function = "sum", column = "amount" } }
+    }
+    exclusive_visits = {
+        window = "exclusive"
+        dimensions = ["customer_id"]
+        where = "quantity > 0 and unit_price > 0 and customer_id is not null"
+        metrics = { revenue = { function = "sum", column = "amount" } }
+    }
+}
+"""
 
 
 @pytest.mark.slow
@@ -77,6 +107,37 @@ def test_real_shop_events_give_the_published_revenue(tmp_path: Path) -> None:
         for r in pq.read_table(data / "expected_daily_revenue.parquet").to_pylist()
     }
     assert {r["is_final"] for r in days} == {True}
+
+
+@pytest.mark.slow
+def test_real_shop_events_give_the_published_sliding_windows_and_sessions(tmp_path: Path) -> None:
+    data = reference_data("online_retail")
+    tusk = Tusk(tmp_path)
+    stream = CONFIG[: CONFIG.index("real_time_aggregations")].format(path=data / "events.parquet")
+    tusk.configure(stream + WINDOWS)
+
+    tusk("run", "--all")
+
+    rolling = tusk.sql("select * from agg.rolling_sales")
+    assert {r["window_start"][:19]: (r["event_count"], r["customers"], Decimal(r["revenue"])) for r in rolling} == {
+        r["window_start"]: (r["events"], r["customers"], Decimal(r["revenue"]))
+        for r in pq.read_table(data / "expected_sliding_2h_30min.parquet").to_pylist()
+    }
+    published = pq.read_table(data / "expected_sessions_gap30min.parquet").to_pylist()
+    for boundary, short in (("inclusive", timedelta()), ("exclusive", timedelta(milliseconds=1))):
+        visits = tusk.sql(f"select * from agg.{boundary}_visits")
+        assert {
+            (r["customer_id"], r["window_start"][:19], datetime.fromisoformat(r["window_end"])): (
+                r["event_count"], Decimal(r["revenue"]),
+            )
+            for r in visits
+        } == {
+            (r["customer"], r["session_start"], datetime.fromisoformat(r["session_end"] + "+00:00") - short): (
+                r["events"], Decimal(r["revenue"]),
+            )
+            for r in published
+            if r["boundary"] == boundary
+        }  # fmt: skip
 
 
 def generated(path: Path) -> dict[tuple[str, str], tuple[int, Decimal, int]]:

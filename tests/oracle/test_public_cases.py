@@ -1,35 +1,74 @@
-"""Window cases that other engines publish, run through the project's own SQL and through the oracle."""
+"""Window cases that other engines publish, run through the whole engine, dbt and Delta tables included."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from tests.oracle.engine import Event, Key, Row, rows, windows
 from tests.oracle.histories import ORIGIN
-from tests.oracle.quick import QuickEngine
+from tests.oracle.project import add, stored_rows, write_project
 from tests.reference import reference_data
+from tusk_platform.adapters.engine_dbt import DbtEngine, open_engine
 from tusk_platform.plan.nodes import Aggregate, Column, Metric, Plan, Session, Sliding, Stream, Tumbling, Window
+from tusk_platform.storage.home import Home
+from tusk_platform.storage.lake import Lake
 from tusk_platform.units import DAY, MILLISECOND
 
-STREAM = Stream(
-    name="cases",
-    source="kafka",
-    adapter="log",
-    columns=(Column("timestamp", "timestamp"), Column("key", "string"), Column("value", "integer")),
-    event_time="timestamp",
-    origin=ORIGIN,
-)
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The plan of all cases, each a stream and an aggregate of its name, over one lake."""
+
+    plan: Plan
+    lake: Lake
+    engine: DbtEngine
+
+    def add(self, name: str, events: list[Event], batch: int) -> None:
+        """A batch of a case, and what its window then holds."""
+        add(self.lake, self.plan.stream(name), events, batch)
+        [result] = self.engine.refresh([name])
+        assert result.error is None
+
+    def rows(self, name: str) -> dict[Key, Row]:
+        """The windows of a case so far."""
+        return stored_rows(self.lake, self.plan, name) if self.lake.exists(f"agg.{name}") else {}
 
 
-def test_published_cases_give_published_results() -> None:
+@pytest.mark.slow
+def test_published_cases_give_published_results(home: Home) -> None:
     cases = json.loads((reference_data("window_semantics") / "cases.json").read_text())["cases"]
-    ours = [c for c in cases if _is_ours(c)]
+    ours = {f"case_{number}": c for number, c in enumerate(cases) if _is_ours(c)}
+    plan = Plan("cases.tsk", tuple(map(_stream, ours)), tuple(_aggregate(n, c) for n, c in ours.items()))
+    engine = open_engine(plan, write_project(plan, home), home)
+    bench = Bench(plan, Lake(home.lake), engine)
 
-    failures = [f"{c['id']}: {problem}" for c in ours if (problem := _run(c))]
+    failures = [f"{c['id']}: {problem}" for name, c in ours.items() if (problem := _run(bench, name, c))]
+    engine.close()
 
     assert len(ours) >= 24
     assert not failures
+
+
+def _stream(name: str) -> Stream:
+    columns = (Column("timestamp", "timestamp"), Column("key", "string"), Column("value", "integer"))
+    return Stream(name=name, source="kafka", adapter="log", columns=columns, event_time="timestamp", origin=ORIGIN)
+
+
+def _aggregate(name: str, case: dict[str, Any]) -> Aggregate:
+    lateness = case.get("allowed_lateness_ms", 0)
+    return Aggregate(
+        name,
+        name,
+        ("key",),
+        (Metric("total", "sum", "integer", column="value"),),
+        _window(case["window"]),
+        ORIGIN,
+        allowed_lateness=10_000 * DAY if lateness == "unbounded" else lateness * MILLISECOND,
+    )
 
 
 def _is_ours(case: dict[str, Any]) -> bool:
@@ -48,20 +87,9 @@ def _window(spec: dict[str, Any]) -> Window:
     return Session((spec["gap_ms"] - shorter) * MILLISECOND, DAY)
 
 
-def _run(case: dict[str, Any]) -> str | None:
+def _run(bench: Bench, name: str, case: dict[str, Any]) -> str | None:
     """The first difference; None where every expected result is there, and no window that fired is missing."""
-    lateness = case.get("allowed_lateness_ms", 0)
-    aggregate = Aggregate(
-        "cases",
-        "cases",
-        ("key",),
-        (Metric("total", "sum", "integer", column="value"),),
-        _window(case["window"]),
-        ORIGIN,
-        allowed_lateness=10_000 * DAY if lateness == "unbounded" else lateness * MILLISECOND,
-    )
-    plan = Plan("cases.tsk", (STREAM,), (aggregate,))
-    engine = QuickEngine(plan)
+    plan, aggregate = bench.plan, bench.plan.aggregate(name)
     seen: list[Event] = []
     results: dict[Key, list[Any]] = {}
     watermark: int | None = None
@@ -79,8 +107,7 @@ def _run(case: dict[str, Any]) -> str | None:
                 for n, (key, ts, value) in enumerate(step["input"])
             ]
             seen += events
-            engine.add(STREAM, events, batch)
-            engine.refresh("cases")
+            bench.add(name, events, batch)
         elif "watermark" in step:
             # Theirs is the last time that is complete, ours the first that is not.
             watermark = (step["watermark"] + 1) * MILLISECOND
@@ -89,9 +116,8 @@ def _run(case: dict[str, Any]) -> str | None:
                 results.setdefault(_key(case, key, start, end), []).append(
                     [code[v] for v in value] if case["aggregate"] == "collect" else value
                 )
-            found = engine.rows("cases")
+            found = bench.rows(name)
             if problem := _difference(case, found, results, watermark):
-                engine.close()
                 return problem
             if found.keys() != rows(plan, aggregate, seen).keys():
                 return "the oracle says otherwise"
@@ -104,7 +130,6 @@ def _run(case: dict[str, Any]) -> str | None:
             if late[late_at:] != step["expect_late"]:
                 return f"late: {late[late_at:]}, expected {step['expect_late']}"
             late_at = len(late)
-    engine.close()
     return None
 
 

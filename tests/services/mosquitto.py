@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import paho.mqtt.client as mqtt
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.services.kafka import free_ports
 from tests.services.service import Service
@@ -58,16 +59,11 @@ class Mosquitto(Service):
             return False
         return True
 
-    def client(self, name: str, *, clean: bool = True) -> mqtt.Client:
-        """A connected client of the test's own, whose messages another thread sends."""
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, clean_session=clean)
-        client.connect("127.0.0.1", self.port)
-        client.loop_start()
-        return client
-
     def publish(self, topic: str, *payloads: bytes, retain: bool = False, qos: int = 1) -> None:
         """Send messages in order, confirmed on return."""
-        client = self.client("")
+        client = Client(CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", self.port)
+        client.loop_start()
         for sent in [client.publish(topic, payload, qos=qos, retain=retain) for payload in payloads]:
             sent.wait_for_publish(_CONNECT)
         client.disconnect()

@@ -23,6 +23,7 @@ from tusk_platform.core.catalog import from_plain
 from tusk_platform.core.views import STREAM_VIEWS
 from tusk_platform.errors import TuskError, nearest
 from tusk_platform.plan.nodes import Aggregate, Plan
+from tusk_platform.ports import Windows
 from tusk_platform.storage import aggregate_table, query_table
 from tusk_platform.storage.duck import create_views, load_extensions
 from tusk_platform.storage.home import Home
@@ -91,7 +92,8 @@ class Plugin(BasePlugin):
             return
         aggregate = self._aggregate(name)
         refresh |= {"begun": None, "wanted": False, "rows": 0, "message": "no events yet"}
-        begun = aggregate_table.begin(self.lake, self.plan, aggregate, full=refresh["full"])
+        windows = Windows(**refresh["windows"]) if refresh["windows"] else None
+        begun = aggregate_table.begin(self.lake, self.plan, aggregate, full=refresh["full"], windows=windows)
         if begun is None:
             return
         self._show(*(f"{layer}.{aggregate.stream}" for layer in STREAM_VIEWS), aggregate.table)

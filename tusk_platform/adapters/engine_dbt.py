@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -18,7 +20,7 @@ from dbt.contracts.graph.manifest import Manifest
 from tusk_platform.core import transactions
 from tusk_platform.errors import Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Plan
-from tusk_platform.ports import RefreshResult
+from tusk_platform.ports import RefreshResult, Windows
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
 
@@ -47,18 +49,23 @@ class DbtEngine:
         self._lake = Lake(home.lake, compression=plan.runtime.compression)
         self._scratch = home.scratch.resolve() / "dbt" / f"process-{os.getpid()}"
         # In the profile too, so that dbt opens another connection for another project or state folder.
-        self._vars = json.dumps({"tusk_home": str(home.root.resolve()), "tusk_project": str(self._project)})
+        self._vars = {"tusk_home": str(home.root.resolve()), "tusk_project": str(self._project)}
         self._manifest: Manifest | None = None
 
-    def refresh(self, aggregates: Sequence[str], *, full: bool = False) -> tuple[RefreshResult, ...]:
-        """Bring aggregates and queries up to date with raw, in one call; ``full``: computed anew from raw."""
+    def refresh(
+        self, aggregates: Sequence[str], *, full: bool = False, windows: Windows | None = None
+    ) -> tuple[RefreshResult, ...]:
+        """Bring aggregates and queries up to date with raw, in one call; ``full``: computed anew from raw.
+
+        ``windows``: only these, of aggregates that are up to date.
+        """
         for name in aggregates:
             if name not in self._names:
                 raise UsageError(f"no aggregate or query `{name}`; {nearest(name, self._names)}")
         if not aggregates:
             return ()
         with _ONE_CALLER:
-            done = self._run(["run", "--select", *aggregates, *(["--full-refresh"] if full else [])])
+            done = self._run(["run", "--select", *aggregates, *(["--full-refresh"] if full else [])], windows)
         found = {r.node.name: r for r in done}
         return tuple(self._result(name, found.get(name)) for name in aggregates)
 
@@ -69,18 +76,19 @@ class DbtEngine:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # dbt has no types here
             shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _run(self, command: list[str]) -> list[Any]:
+    def _run(self, command: list[str], windows: Windows | None) -> list[Any]:
         if self._manifest is None:
             _forget_dead(self._scratch.parent)
             self._manifest = self._invoke(["parse"]).result
-        result = self._invoke(command)
+        result = self._invoke(command, {} if windows is None else {"tusk_windows": asdict(windows)})
         return list(result.result.results)
 
-    def _invoke(self, command: list[str]) -> Any:  # noqa: ANN401 - what dbt gives differs by command
+    def _invoke(self, command: list[str], more: Mapping[str, object] = MappingProxyType({})) -> Any:  # noqa: ANN401 - what dbt gives differs by command
         folders = {"--project-dir": self._project, "--profiles-dir": self._project}
         folders |= {"--target-path": self._scratch / "target", "--log-path": self._scratch / "logs"}
         options = [str(part) for pair in folders.items() for part in pair]
-        result = dbtRunner(manifest=self._manifest).invoke([*command, *options, *_QUIET, "--vars", self._vars])
+        variables = json.dumps({**self._vars, **more})
+        result = dbtRunner(manifest=self._manifest).invoke([*command, *options, *_QUIET, "--vars", variables])
         if result.exception is not None:
             raise Unavailable(f"dbt {command[0]}: {plainly(str(result.exception))}") from result.exception
         return result

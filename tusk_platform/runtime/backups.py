@@ -202,8 +202,12 @@ def _name() -> str:
 
 def _read(home: Home) -> _State:
     found = _json(home.backed_up)
+    if found is None:
+        # Kept from now on: the next call must find what this one copies.
+        _replace(home.backed_up, asdict(_State(_name())))
+        found = _json(home.backed_up)
     try:
-        return _State(**found) if found else _State(_name())
+        return _State(**found)
     except TypeError as error:
         raise Unavailable(f"{home.backed_up} cannot be read: {error}") from None
 

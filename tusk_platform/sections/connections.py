@@ -23,7 +23,7 @@ from tusk_platform.sections.fields import (
 from tusk_platform.sections.place import Place
 
 # What something connects to today.
-_CARRIED_OUT: Final = frozenset({"kafka"})
+_CARRIED_OUT: Final = frozenset({"kafka", "mqtt"})
 
 Port = Annotated[int | EnvReference, whole(1, 65_535)]
 DatabaseAddress = Annotated[str | EnvReference, address("postgresql", "postgres")]
@@ -75,8 +75,13 @@ class Mqtt(Block):
     username: Text | None = Field(default=None, description="Who we are.", examples=["@env(MQTT_USER)"])
     password: Secret | None = Field(default=None, description="Its password.", examples=["@env(MQTT_PASSWORD)"])
     tls: bool = Field(default=False, description="Whether the connection is encrypted.", examples=[True])
+    ca_location: Text | None = Field(
+        default=None, description="File with the certificates to trust.", examples=["/etc/ssl/mqtt.pem"]
+    )
     client_id: Text | None = Field(
-        default=None, description="Name of the persistent session; not said: one of the stream.", examples=["tusk"]
+        default=None,
+        description="Names of the persistent sessions begin with it, the stream follows; not said: a lasting one.",
+        examples=["tusk"],
     )
 
 

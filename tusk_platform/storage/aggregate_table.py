@@ -14,7 +14,9 @@ from tusk_platform.core.catalog import definition
 from tusk_platform.core.history import first_whole
 from tusk_platform.core.schema import aggregate_schema
 from tusk_platform.core.views import quoted, view_sql
+from tusk_platform.errors import Unavailable
 from tusk_platform.plan.nodes import Aggregate, Plan, Session
+from tusk_platform.ports import Windows
 from tusk_platform.storage.snapshot import Bound, sql_type
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Begun:
 
     ``whole``: what is there cannot be continued, every window is computed again, but those that start before ``kept``:
     raw no longer holds all their events. ``remade``: the table gets other columns. ``since`` is the earliest window to
-    compute again (microseconds), None where no new row counts for any.
+    compute again (microseconds), None where no new row counts for any. ``windows``: only these, whatever is new.
     """
 
     plan: Plan
@@ -101,6 +103,7 @@ class Begun:
     kept: int | None = None
     remade: bool = False
     since: int | None = None
+    windows: Windows | None = None
 
     @property
     def behind(self) -> bool:
@@ -136,8 +139,13 @@ def create(lake: Tables, plan: Plan, aggregate: Aggregate) -> None:
     lake.create(aggregate.table, schema, partition_by=("_window_date",), statistics=("window_start",))
 
 
-def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False) -> Begun | None:
-    """Where raw and the table stand; None where the stream has no table or no batch yet."""
+def begin(
+    lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False, windows: Windows | None = None
+) -> Begun | None:
+    """Where raw and the table stand; None where the stream has no table or no batch yet.
+
+    ``windows``: from the batches that the table holds; what came since stays for the next ordinary refresh.
+    """
     stream = plan.stream(aggregate.stream)
     if not lake.exists(stream.table):
         return None
@@ -156,6 +164,10 @@ def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False)
     seen = table.transaction(transactions.refreshed(name))
     continues = seen is not None and seen <= upto and all(table.transaction(k) == v for k, v in state.items())
     redefined = table.transaction(transactions.definition(name)) != state[transactions.definition(name)]
+    if windows is not None:
+        if seen is None or not continues:
+            raise Unavailable(f"{aggregate.table} must be computed anew before some of its windows are: try again")
+        upto = seen
     return Begun(
         plan=plan,
         aggregate=aggregate,
@@ -166,6 +178,7 @@ def begin(lake: Tables, plan: Plan, aggregate: Aggregate, *, full: bool = False)
         whole=full or not continues,
         transactions={**state, transactions.refreshed(name): upto},
         kept=_kept(plan, aggregate, raw, table, state) if seen is not None and seen <= upto else None,
+        windows=windows,
         remade=redefined and _shape(table.schema) != _shape(aggregate_schema(aggregate, stream)),
     )
 
@@ -197,8 +210,10 @@ def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) 
     ``sql`` is the model's: run over the new rows alone it shows the windows they count for.
     """
     stream = begun.plan.stream(begun.aggregate.stream)
-    if begun.whole:
-        since: int | None = BEGINNING if begun.kept is None else begun.kept
+    if begun.windows is not None:
+        since: int | None = _first_of(begun, begun.windows)
+    elif begun.whole:
+        since = BEGINNING if begun.kept is None else begun.kept
     elif begun.behind:
         _show(connection, begun, rows, raw={"_status": _OK, "_batch": begun.seen + 1}, former={})
         bound(connection, since=BEGINNING, after=begun.seen, upto=begun.upto)
@@ -215,6 +230,20 @@ def advance(connection: DuckDBPyConnection, begun: Begun, sql: str, rows: Rows) 
         _show(connection, begun, rows, raw={"_status": _OK, **events}, former=former)
         bound(connection, since=since, after=NO_BATCH, upto=begun.upto)
     return replace(begun, since=since)
+
+
+def _first_of(begun: Begun, windows: Windows) -> int | None:
+    """The first of some windows that raw holds whole; None where it holds none of them."""
+    first = first_whole(begun.aggregate, begun.plan.runtime.timezone, windows.since - 1)
+    if begun.kept is not None and not windows.complete:
+        first = max(first, begun.kept)
+    return first if first < windows.until else None
+
+
+def first_computable(lake: Tables, plan: Plan, aggregate: Aggregate) -> int | None:
+    """Windows that start before it cannot be computed from raw any more; None: all can."""
+    begun = begin(lake, plan, aggregate)
+    return None if begun is None else begun.kept
 
 
 def bound(connection: DuckDBPyConnection, *, since: int, after: int, upto: int) -> None:
@@ -265,8 +294,10 @@ def commit(connection: DuckDBPyConnection, begun: Begun, *, now: int) -> Done:
             begun.table.append(_schema(begun).empty_table(), versions)
         return Done(0, 0, begun.upto)
     former = _as_now(begun)
-    there = f"(select * from {former} where {_predicate(begun.since)})"  # noqa: S608 - names of ours
-    settled = connection.execute(_settled(begun.aggregate, _columns(begun), there)).to_arrow_table()
+    replaced = _predicate(begun.since, begun.windows)
+    there = f"(select * from {former} where {replaced})"  # noqa: S608 - names of ours
+    among = "" if begun.windows is None else _within(begun.since, begun.windows)
+    settled = connection.execute(_settled(begun.aggregate, _columns(begun), there, among)).to_arrow_table()
     updated = settled["updated_at"]
     changed = updated.null_count
     stamp = pa.scalar(now, pa.int64()).cast(updated.type)
@@ -279,7 +310,7 @@ def commit(connection: DuckDBPyConnection, begun: Begun, *, now: int) -> Done:
     if not changed and rows.num_rows == _count(connection, there):
         begun.table.append(_schema(begun).empty_table(), versions)
         return Done(0, 0, begun.upto, begun.since)
-    begun.table.replace(rows.cast(_schema(begun)), _predicate(begun.since), versions)
+    begun.table.replace(rows.cast(_schema(begun)), replaced, versions)
     return Done(rows.num_rows, changed, begun.upto, begun.since)
 
 
@@ -314,15 +345,28 @@ def _windows_from(since: int) -> dict[str, Bound]:
     return {"_window_date": start.date(), "window_start": start} if since > BEGINNING else {}
 
 
-def _predicate(since: int) -> str:
+def _predicate(since: int, windows: Windows | None = None) -> str:
     """What is replaced, in the words that Delta and DuckDB share; the date alone lets whole files be left out."""
     start = moment(since)
+    if windows is not None:
+        last = moment(windows.until).date()
+        return f"_window_date >= '{start.date()}' and _window_date <= '{last}'{_within(since, windows)}"
     if since == BEGINNING:
         return f"_window_date >= '{start.date()}'"
-    return f"_window_date >= '{start.date()}' and window_start >= '{start.isoformat(timespec='microseconds')}'"
+    return f"_window_date >= '{start.date()}' and window_start >= '{_text(since)}'"
 
 
-def _settled(aggregate: Aggregate, columns: Mapping[str, str], there: str) -> str:
+def _within(since: int, windows: Windows) -> str:
+    """A condition that goes on with `and`: the window is one of those asked for, from ``since`` on."""
+    bounds = f" and window_start >= '{_text(since)}' and window_start < '{_text(windows.until)}'"
+    return bounds if windows.ending is None else f"{bounds} and window_end <= '{_text(windows.ending)}'"
+
+
+def _text(micros: int) -> str:
+    return moment(micros).isoformat(timespec="microseconds")
+
+
+def _settled(aggregate: Aggregate, columns: Mapping[str, str], there: str, among: str = "") -> str:
     """The new rows in the table's types; ``updated_at`` of the row that is there already, null where none is equal."""
     exact = {"window_start", *aggregate.dimensions}
     same = [_equal(quoted(n), loose=kind == "double" and n not in exact) for n, kind in columns.items()]
@@ -331,7 +375,7 @@ def _settled(aggregate: Aggregate, columns: Mapping[str, str], there: str) -> st
     return f"""
         with new as (
             select {cast}
-            from {RESULT} where event_count > 0
+            from {RESULT} where event_count > 0{among}
         )
         select new.*, old.updated_at, cast(new.window_start as date) as _window_date
         from new left join {there} as old on {" and ".join(same)}

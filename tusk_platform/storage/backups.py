@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.fs as pa_fs
+from deltalake.fs import DeltaStorageHandler
 
 from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.storage.failures import explained
@@ -75,6 +76,18 @@ class S3Access:
     access_key: str | None = None
     secret_key: str | None = None
 
+    @property
+    def options(self) -> dict[str, str]:
+        """The same in the words of delta-rs."""
+        said = {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_ALLOW_HTTP": "true" if (self.endpoint or "").startswith("http://") else None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
 
 class Backups:
     """The backups at one address: a folder, or ``s3://bucket/prefix``."""
@@ -84,8 +97,8 @@ class Backups:
         self._local = None if address.startswith("s3://") else Path(address.removeprefix("file://"))
         if self._local is None:
             with explained(f"opening {address}"):
-                base, root = _bucket(access or S3Access()), address.removeprefix("s3://").rstrip("/")
-            self._files: pa_fs.FileSystem = pa_fs.SubTreeFileSystem(root, base)
+                handler = DeltaStorageHandler(address.rstrip("/"), (access or S3Access()).options)
+            self._files: pa_fs.FileSystem = pa_fs.PyFileSystem(handler)
         else:
             self._files = pa_fs.SubTreeFileSystem(str(self._local), pa_fs.LocalFileSystem())
 
@@ -121,7 +134,7 @@ class Backups:
         content = json.dumps({"schema_version": _SCHEMA_VERSION, **asdict(manifest)}, indent=1) + "\n"
         path = _manifest_path(manifest.id)
         with explained(f"writing a manifest to {self.address}"):
-            self._put(path, content.encode())
+            self._put(path, [content.encode()])
 
     def held(self, platform: str) -> dict[str, int]:
         """The files of the lake that a platform has here; those that a kill left half written are not among them."""
@@ -144,14 +157,8 @@ class Backups:
             if self._local is not None and table.folder.local is not None:
                 share(table.folder.local / name, self._local / target)
                 return
-            if self._local is not None:
-                (self._local / target).parent.mkdir(parents=True, exist_ok=True)
-            whole = target if self._local is None else target + _PART
-            with table.folder.files.open_input_stream(name) as source, self._files.open_output_stream(whole) as sink:
-                while piece := source.read(_CHUNK):
-                    sink.write(piece)
-            if whole != target:
-                self._files.move(whole, target)
+            with table.folder.files.open_input_stream(name) as source:
+                self._put(target, iter(lambda: source.read(_CHUNK), b""))
 
     def give(self, platform: str, path: str, target: Path) -> None:
         """Copy one file of the lake from here to a file on this machine."""
@@ -174,16 +181,19 @@ class Backups:
             with suppress(OSError):
                 self._files.delete_file(path)
 
-    def _put(self, path: str, content: bytes) -> None:
+    def _put(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Write a file, whole or not at all."""
         if self._local is None:
-            with self._files.open_output_stream(path) as sink:
-                sink.write(content)
+            # Without a buffer between, delta-rs gets pyarrow's own buffers, which it does not take.
+            with self._files.open_output_stream(path, buffer_size=_CHUNK) as upload:
+                for piece in pieces:
+                    upload.write(piece)
             return
         target = self._local / path
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(target.name + _PART)
         with draft.open("wb") as sink:
-            sink.write(content)
+            sink.writelines(pieces)
             sink.flush()
             os.fsync(sink.fileno())
         draft.replace(target)
@@ -219,14 +229,3 @@ def _manifest_path(manifest: str) -> str:
     if not moment or "/" in moment or ".." in manifest:
         raise UsageError(f"`{manifest}` is no id of a manifest; `tusk restore --list` shows them")
     return f"{platform}/{_MANIFESTS}/{moment}.json"
-
-
-def _bucket(access: S3Access) -> pa_fs.FileSystem:
-    scheme, _, endpoint = (access.endpoint or "").partition("://")
-    return pa_fs.S3FileSystem(
-        access_key=access.access_key,
-        secret_key=access.secret_key,
-        region=access.region,
-        endpoint_override=endpoint.rstrip("/") or None,
-        scheme=scheme or "https",
-    )

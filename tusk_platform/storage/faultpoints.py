@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 Point = Literal[
     "after_receive", "after_poll", "inside_write", "after_commit", "in_compaction", "in_publish", "in_migration",
-    "in_backup", "in_restore", "in_replay", "in_backfill",
+    "in_backup", "in_restore", "in_replay", "in_backfill", "before_acknowledgement",
 ]  # fmt: skip
 
 _reached: Final[Counter[str]] = Counter()

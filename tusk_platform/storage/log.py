@@ -39,6 +39,40 @@ _PAGES_AT_ONCE: Final = 2_000
 _LONGEST_WAL: Final = 64 * 1024 * 1024
 
 
+class Writing:
+    """A log's file within a transaction; ``connection`` is for tables beside the log's own."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._at = time.time_ns() // 1000
+
+    def append(self, payloads: Sequence[bytes]) -> None:
+        """Add payloads at the end of the log."""
+        end = self.end()
+        rows = ((end + n, self._at, "", None, payload) for n, payload in enumerate(payloads))
+        self.connection.executemany("insert into event values (?, ?, ?, ?, ?)", rows)
+        self._move_end(end + len(payloads))
+
+    def append_selected(self, select: str, values: Sequence[object] = ()) -> int:
+        """Add the only column of a query's rows at the end of the log, in their order; how many there were."""
+        end = self.end()
+        numbered = f"select ? - 1 + row_number() over (), ?, '', null, * from ({select})"  # noqa: S608 - our own SQL
+        added = self.connection.execute(f"insert into event {numbered}", (end, self._at, *values)).rowcount
+        self._move_end(end + added)
+        return added
+
+    def mark(self, name: str, value: str) -> None:
+        """Remember something under a name."""
+        self.connection.execute("insert or replace into mark values (?, ?)", (name, value))
+
+    def end(self) -> int:
+        """Offset that the next record will have."""
+        return int(self.connection.execute("select id from next").fetchone()[0])
+
+    def _move_end(self, end: int) -> None:
+        self.connection.execute("update next set id = ?", (end,))
+
+
 class EventLog:
     """Events of one stream in the order in which they were accepted, with offsets from 0 on.
 
@@ -80,6 +114,16 @@ class EventLog:
             connection.executemany("insert or replace into mark values (?, ?)", list((marks or {}).items()))
             reach("in_publish")
         return first, following
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """A transaction of several steps, for who keeps tables of their own in the file: all of it or nothing.
+
+        What is appended is in the log, and on disk, once the block was left.
+        """
+        with self._connection() as connection, _transaction(connection):
+            yield Writing(connection)
+            reach("in_publish")
 
     def read(self, offset: int, limit: int) -> list[Record]:
         """Up to so many records from an offset on: offset, arrival in microseconds UTC, payload."""
@@ -145,6 +189,10 @@ class EventLog:
                 connection.execute("update next set id = id + ?", (offset - first,))
             connection.execute("update next set id = max(id, ?)", (offset,))
             return int(connection.execute("select id from next").fetchone()[0])
+
+    def exists(self) -> bool:
+        """Whether the file is there: any other question makes it."""
+        return self._path.exists()
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""

@@ -28,6 +28,7 @@ from tusk_platform.storage.lease import hold
 from tusk_platform.storage.log import EventLog
 from tusk_platform.units import MINUTE
 
+ONCE = Until(once=True)
 STATE = 'stream_processing = { state_backend = { checkpoint_dir = "safe" } }\n'
 
 
@@ -49,7 +50,7 @@ class Safe(Shop):
         assert found is not None
         return found
 
-    def back_up(self, until: Until = Until(once=True), after: int = 10) -> BackupReport | None:
+    def back_up(self, until: Until = ONCE, after: int = 10) -> BackupReport | None:
         self.minutes += after
         platform = self.open()
         now = START + 400 * 24 * 60 * MINUTE + self.minutes * MINUTE
@@ -71,7 +72,9 @@ class Safe(Shop):
         return restore_home(Backups(str(self.config.parent / "safe")), self.home, chosen=chosen, command="test")
 
     def sold(self) -> list[dict[str, Any]]:
-        return self.rows("select _event_time as happened, shop, _batch, _offset, _watermark from raw.orders order by _offset")
+        return self.rows(
+            "select _event_time as happened, shop, _batch, _offset, _watermark from raw.orders order by _offset"
+        )
 
 
 @pytest.fixture
@@ -112,7 +115,10 @@ def test_log_that_is_still_there_is_read_on(shop: Safe) -> None:
     shop.restore()
     shop.sell()
 
-    assert [(row["happened"], row["_offset"]) for row in shop.sold()] == [(row["happened"], row["_offset"]) for row in everything]
+    def happened(rows: list[dict[str, Any]]) -> list[tuple[object, int]]:
+        return [(row["happened"], row["_offset"]) for row in rows]
+
+    assert happened(shop.sold()) == happened(everything)
 
 
 def test_what_a_new_log_got_before_the_restore_is_not_skipped(shop: Safe) -> None:
