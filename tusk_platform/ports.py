@@ -196,6 +196,13 @@ class Described(Protocol):
 
 
 @runtime_checkable
+class Passing(Protocol):
+    """A source adapter whose records cannot be read a second time; ``passing`` says why."""
+
+    passing: str
+
+
+@runtime_checkable
 class Waiting(Protocol):
     """A source adapter that checks its keys but reads nothing yet; ``not_yet`` says so, and what is read instead.
 

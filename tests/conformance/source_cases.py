@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.fakes.source import ScriptedSource
 from tests.fakes.streams import a_stream
+from tests.services.prometheus import Prometheus
+from tests.services.postgres import Server
+from tusk_platform.adapters.source_database import adapter as database_adapter
 from tusk_platform.adapters.source_demo import DemoAdapter
 from tusk_platform.adapters.source_file import adapter as file_adapter
 from tusk_platform.adapters.source_kafka import adapter as kafka_adapter
 from tusk_platform.adapters.source_log import LogAdapter
 from tusk_platform.adapters.source_mqtt import adapter as mqtt_adapter
+from tusk_platform.adapters.source_prometheus import adapter as prometheus_adapter
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import Source, SourceContext
 from tusk_platform.units import SECOND
@@ -199,10 +205,67 @@ class Mqtt(Numbered):
         return mqtt_adapter.open(self._stream, self._context)
 
 
+class Database(Numbered):
+    """A table of its own on the running server."""
+
+    def __init__(self, server: Server, folder: Path, **options: Any) -> None:
+        super().__init__()
+        self._server = server
+        self._table = f"t_{uuid.uuid4().hex}"
+        server.execute(f"create table {self._table} (n int primary key, text text, changed serial)")
+        server.execute(f"alter table {self._table} replica identity full")
+        checked = database_adapter.check_options({"table": self._table, **options})
+        changes = database_adapter.stated(checked).changes
+        self._stream = a_stream(source="database", options=checked, changes=changes)
+        self._context = SourceContext(connection=server.connection, log_folder=folder)
+
+    def put(self, numbers: list[int]) -> None:
+        with psycopg.connect(self._server.url) as connection:
+            for n in numbers:
+                connection.execute(f"insert into {self._table} values (%s, %s)", (n, f"text of {n}"))
+
+    def make(self) -> Source:
+        # One reader of a slot at a time, which is what the lease of a stream is for.
+        super().close()
+        return database_adapter.open(self._stream, self._context)
+
+    def close(self) -> None:
+        super().close()
+        slots = "select slot_name from pg_replication_slots where not active and slot_name like 'tusk_orders%'"
+        self._server.execute(f"select pg_drop_replication_slot(slot_name) from ({slots}) as _")
+
+
+class Samples(Numbered):
+    """A metric of its own on the running server: a series a record, and each has one sample, of the last second."""
+
+    def __init__(self, server: Prometheus) -> None:
+        super().__init__()
+        name = f"m_{uuid.uuid4().hex}"
+        self._server, self._name = server, name
+        query = f"last_over_time({name}[1s])"
+        options = prometheus_adapter.check_options({"metrics": {"m": query}, "scrape_interval": "1s"})
+        self._stream = a_stream(source="prometheus", options=options)
+        self._context = SourceContext(connection=server.connection)
+
+    def put(self, numbers: list[int]) -> None:
+        at = time.time_ns() // 1000
+        self._server.write([({"__name__": self._name, "n": str(n)}, [(at, float(n))]) for n in numbers])
+        time.sleep(2.1)  # until the second is over and settled, so that all readers find the same
+
+    def make(self) -> Source:
+        return prometheus_adapter.open(self._stream, self._context)
+
+
 def _demo_stream(**changes: Any) -> Stream:  # noqa: ANN401 - any field of a stream
     return a_stream(source="demo", options={"rate": 2.0, "history": HISTORY, "seed": 1}, **changes)
 
 
+DATABASE: dict[str, dict[str, Any]] = {
+    "database_cdc": {"cdc_enabled": True},
+    "database_inserts": {"cdc_enabled": True, "change_detection": False},
+    "database_cursor": {"cursor": "changed", "poll_interval": "100 ms"},
+    "database_hash": {"poll_interval": "100 ms"},
+}
 NAMES = [
     "fake",
     "log",
@@ -213,7 +276,9 @@ NAMES = [
     "file_csv",
     "file_parquet",
     pytest.param("kafka", marks=pytest.mark.service("kafka")),
+    *(pytest.param(name, marks=pytest.mark.service("postgres")) for name in DATABASE),
     pytest.param("mqtt", marks=pytest.mark.service("mosquitto")),
+    pytest.param("prometheus", marks=pytest.mark.service("prometheus")),
 ]
 
 
@@ -226,6 +291,8 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
 
 
 def _made(name: str, folder: Path, request: pytest.FixtureRequest) -> Case:
+    if name in DATABASE:
+        return Database(request.getfixturevalue("postgres"), folder, **DATABASE[name])
     match name:
         case "fake":
             return Fake()
@@ -244,6 +311,8 @@ def _made(name: str, folder: Path, request: pytest.FixtureRequest) -> Case:
             return Files(folder, "ndjson.gz", _append_packed)
         case "file_ndjson":
             return Files(folder, "ndjson", _append_ndjson)
+        case "prometheus":
+            return Samples(request.getfixturevalue("prometheus"))
         case "mqtt":
             return Mqtt(request.getfixturevalue("mosquitto").connection, folder)
     return Kafka(request.getfixturevalue("kafka").connection)

@@ -8,10 +8,10 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
-from psycopg.abc import Query
+from psycopg.sql import Composed
 
 from tests.services.installed import postgres_programs
 from tests.services.kafka import free_ports
@@ -69,7 +69,7 @@ class Server(Service):
         """Stop it in order, whoever is connected; nothing where it does not run."""
         self._end(signal.SIGINT)
 
-    def execute(self, sql: Query, *values: object) -> list[tuple[Any, ...]]:
+    def execute(self, sql: LiteralString | Composed, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement, in a transaction of its own."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(sql, values or None)

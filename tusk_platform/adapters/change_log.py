@@ -23,6 +23,9 @@ _STATE: Final = "state"
 _IMAGES: Final = "create table if not exists image (key text primary key, row blob not null)"
 _SEEN: Final = "create temp table if not exists seen (key text primary key) without rowid"
 _WANTED: Final = "select key, row from image where key in (select value from json_each(?))"
+_DELETED: Final = (
+    """cast('{"op":"delete","lsn":' || ? || ',"key":' || json_quote(key) || ',"row":' || row || '}' as blob)"""
+)
 # Bytes of a record before the row; in a key, which is JSON text, a quotation mark never stands without a backslash.
 _ROW: Final = b',"row":'
 _EVENTS: Final[frozenset[Op]] = frozenset({"snapshot", "insert"})
@@ -127,9 +130,8 @@ class ChangeLog:
     def _all_gone(self, writing: Writing, lsn: int, which: str = "") -> int:
         gone = 0
         if not self._inserts_only:
-            record = """cast('{"op":"delete","lsn":' || ? || ',"key":' || json_quote(key) || ',"row":' || row || '}' as blob)"""
             told = f"{which} {'and' if which else 'where'} row <> x''"
-            gone = writing.append_selected(f"select {record} from image {told}", (str(lsn),))  # noqa: S608 - our own SQL
+            gone = writing.append_selected(f"select {_DELETED} from image {told}", (str(lsn),))  # noqa: S608 - our own SQL
         writing.connection.execute(f"delete from image {which}")  # noqa: S608 - our own SQL
         return gone
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
@@ -238,7 +238,7 @@ def in_words(context: SourceContext, error: psycopg.Error) -> Unavailable | Usag
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable(
             f"{at}: a statement took longer than {_STATEMENT} seconds. A new slot waits until every transaction that "
-            f"was open has ended; `select pid, xact_start, query from pg_stat_activity` shows them"
+            f"was open has ended; `table pg_stat_activity` shows them"
         )
     if error.sqlstate is not None and error.sqlstate[:2] not in {"08", "53", "57", "40", "55", "58", "XX"}:
         return UsageError(f"{at} refuses: {said}")
@@ -273,8 +273,6 @@ def _secrets(context: SourceContext) -> list[str]:
     from psycopg.conninfo import conninfo_to_dict
 
     found = [str(context.connection.get("password") or "")]
-    try:
+    with suppress(psycopg.ProgrammingError, Unavailable):
         found.append(str(conninfo_to_dict(_url(context)).get("password") or ""))
-    except (psycopg.ProgrammingError, Unavailable):
-        pass
     return [secret for secret in found if secret]

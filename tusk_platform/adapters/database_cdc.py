@@ -26,7 +26,6 @@ from tusk_platform.adapters.database_values import RowWriter
 from tusk_platform.adapters.pgoutput import Begin, Commit, Relation, RowChange, Toast, Truncate, decode
 from tusk_platform.errors import TuskError, Unavailable, UsageError
 from tusk_platform.ports import SourceContext
-from tusk_platform.units import SECOND
 
 # Changes appended at once, rows of a page.
 AT_ONCE: Final = 10_000
@@ -37,6 +36,7 @@ _CONFIRM_EVERY: Final = 10.0
 _BELIEVED: Final = 25.0
 _LOOK_EVERY: Final = 60.0
 _REPEAT_AFTER: Final = 600.0
+_NEVER: Final = 2**63
 
 _logger = logging.getLogger(__name__)
 
@@ -95,8 +95,9 @@ class ReplicationReceiver:
         self._replication: slots.Replication | None = None
         self._looking = False
         self._transaction = _Transaction()
-        # Ends of the log with the positions that are safe once the lake holds it up to there.
+        # Ends of the log with the positions that are safe once the lake holds it up to there, and up to where it does.
         self._ends: deque[tuple[int, int]] = deque()
+        self._held = 0
         self._confirmed_at = 0.0
         self._looked_at = 0.0
         self._complained_at = -_REPEAT_AFTER
@@ -117,11 +118,8 @@ class ReplicationReceiver:
 
     def committed(self, offset: int) -> None:
         """Let the server forget what the lake holds."""
-        lsn = 0
-        while self._ends and self._ends[0][0] <= offset:
-            lsn = self._ends.popleft()[1]
-        if lsn and self._replication is not None:
-            self._replication.confirm(lsn)
+        self._held = max(self._held, offset)
+        self._let_go()
 
     def behind(self) -> int | None:
         """Nothing where all changes that are committed came; else unknown."""
@@ -133,7 +131,7 @@ class ReplicationReceiver:
         stream.ask()
         deadline = time.monotonic() + 1
         while not stream.reached(target) and time.monotonic() < deadline:
-            if (data := stream.read(0.05)) is not None:
+            if (data := stream.read(0.05, target)) is not None:
                 self._take(data, state)
                 return None
         return 0 if stream.reached(target) and not self._transaction.open else None
@@ -183,7 +181,7 @@ class ReplicationReceiver:
             raise LostPlace(f"slot `{state.slot}` at {self._database.address} has lost changes")
         if slot.confirmed > state.lsn:
             raise LostPlace(
-                f"slot `{state.slot}` at {self._database.address} was read by somebody else, or our log is an older copy"
+                f"slot `{state.slot}` at {self._database.address} was read by somebody else, or our log is an old copy"
             )
         if self._database.position() < state.lsn:
             raise LostPlace(f"{self._database.address} was set back to an earlier state")
@@ -221,6 +219,14 @@ class ReplicationReceiver:
             self._ends.append((self._changes.log.end(), state.lsn))
         self._state = state
 
+    def _let_go(self) -> None:
+        """Confirm what the lake holds, where there is somebody to tell."""
+        stream, lsn = self._replication, 0
+        while stream is not None and self._ends and self._ends[0][0] <= self._held:
+            lsn = self._ends.popleft()[1]
+        if stream is not None and lsn:
+            stream.confirm(lsn)
+
     def _follow(self, deadline: float) -> bool:
         """Append what comes; whether all that was committed when we were asked is in the log."""
         state = self._state
@@ -230,14 +236,15 @@ class ReplicationReceiver:
         stream.ask()
         until = deadline
         while True:
-            data = stream.read(max(0.0, until - time.monotonic()))
+            end = _NEVER if self._transaction.open else target
+            data = stream.read(max(0.0, until - time.monotonic()), end)
             if data is not None:
                 self._take(data, state)
                 if self._transaction.changes:
                     until = min(until, time.monotonic() + _GATHER)
             full = len(self._transaction.changes) >= AT_ONCE
             over = data is None and time.monotonic() >= until
-            if full or over or (stream.reached(target) and not self._transaction.open):
+            if full or over or (data is None and stream.reached(target) and not self._transaction.open):
                 break
         self._append(state)
         reached = stream.reached(target) and not self._transaction.open
@@ -287,6 +294,7 @@ class ReplicationReceiver:
             if slot is None or slot.confirmed > state.lsn:
                 self.close()
                 raise Unavailable(f"slot `{state.slot}` has moved between two looks at it")
+            self._let_go()
         return self._replication
 
     def _mind_the_slot(self, state: State) -> None:
@@ -315,9 +323,7 @@ class _Transaction:
         self._skip = 0
         self._relations: dict[int, _Shape] = {}
 
-    def take(
-        self, message: object, state: State, table: Table | None, *, whole: bool
-    ) -> None:
+    def take(self, message: object, state: State, table: Table | None, *, whole: bool) -> None:
         """One message of the stream."""
         assert table is not None  # noqa: S101 - whoever reads the stream has looked at the table
         match message:
@@ -335,7 +341,7 @@ class _Transaction:
                 self.seen += 1
                 if self.seen > self._skip and any(r in self._relations for r in message.relations):
                     self.changes.append(Change("truncate", self.open))
-            case Relation() if (message.schema, message.name) == (table.schema, table.name):
+            case Relation() if message.oid == table.oid:
                 self._relations[message.oid] = _Shape(message, table, whole=whole)
 
 
@@ -345,10 +351,8 @@ class _Shape:
     def __init__(self, relation: Relation, table: Table, *, whole: bool) -> None:
         names = {name for name, _ in relation.columns}
         if missing := [k for k in table.key if k not in names]:
-            raise UsageError(
-                f"the primary key of table `{table.name}` was changed: its column `{missing[0]}` had another name, or "
-                f"was not there, when the changes to be read now were made"
-            )
+            # The next look at the table finds another key than it had, and begins anew.
+            raise Unavailable(f"the primary key of table `{table.name}` was changed: then `{missing[0]}` was not there")
         self._writer: RowWriter = writer(table, relation.columns)
         self._whole = whole
 
@@ -429,6 +433,3 @@ def idle_time(changes: ChangeLog) -> tuple[str, int] | None:
     if saved is None or "slot" not in saved:
         return None
     return str(saved["slot"]), time.time_ns() // 1000 - int(saved["at"])
-
-
-__all__ = ["AT_ONCE", "SECOND", "Bounds", "ReplicationReceiver", "State", "checked", "idle_time"]

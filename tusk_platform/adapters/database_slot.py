@@ -1,4 +1,4 @@
-"""A replication slot and its publication: made, looked at, read from, confirmed. What a slot holds is the server's disk.
+"""A replication slot and its publication: made, looked at, read, confirmed. What a slot holds is the server's disk.
 
 The client library's own replication cursor is not used: it confirms positions by itself while nothing is read, and
 then nobody could tell a slot that is fine from one that has lost what we had not stored.
@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from tusk_platform.adapters.database import Database, Table, address, conninfo, gone, in_words, lsn_number, lsn_text, quoted
+from tusk_platform.adapters.database import (
+    Database,
+    Table,
+    address,
+    conninfo,
+    gone,
+    in_words,
+    lsn_number,
+    lsn_text,
+    quoted,
+)
 from tusk_platform.core.formats import Unit
 from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.ports import SourceContext
@@ -33,6 +43,7 @@ _PUBLISHED: Final = """
            p.oid::bigint
     from pg_publication p where p.pubname = %s
 """
+_PUBLISHES: Final = "publish = 'insert, update, delete, truncate'"
 _DATA: Final = Struct("!QQq")
 _KEEPALIVE: Final = Struct("!QqB")
 _STATUS: Final = Struct("!cQQQqB")
@@ -61,9 +72,7 @@ def publication_name(table: Table) -> str:
 def publish(database: Database, table: Table) -> int:
     """The number of the table's publication, made if it is missing; UsageError with the SQL for who may make it."""
     name = publication_name(table)
-    making = (
-        f"create publication {quoted(name)} for table {table.quoted} with (publish = 'insert, update, delete, truncate')"
-    )
+    making = f"create publication {quoted(name)} for table {table.quoted} with ({_PUBLISHES})"
     found = database.rows(_PUBLISHED, table.oid, name)
     if found and not all(found[0][:2]):
         raise UsageError(
@@ -75,7 +84,7 @@ def publish(database: Database, table: Table) -> int:
 
         try:
             database.rows(
-                sql.SQL("create publication {} for table {} with (publish = 'insert, update, delete, truncate')").format(
+                sql.SQL("create publication {} for table {} with (" + _PUBLISHES + ")").format(
                     sql.Identifier(name), sql.Identifier(table.schema, table.name)
                 )
             )
@@ -120,17 +129,17 @@ def in_use(database: Database, name: str, pid: int) -> Unavailable:
 
 def complaints(database: Database, slot: Slot, table: str, *, most: int, idle: int, longest: int) -> tuple[str, ...]:
     """What is wrong with what the slot holds, with what to do; ``idle`` microseconds since we last took something."""
+    found: list[str] = []
     size = Unit("bytes")
     way_out = (
         f"run ingest, so that it catches up; if nobody follows the table any more, let it go: "
         f"`select pg_drop_replication_slot('{slot.name}')`"
     )
     if slot.lost:
-        return (
-            f"slot `{slot.name}` of table `{table}` at {database.address} has lost changes, because the server keeps no "
-            f"more for it (`max_slot_wal_keep_size`): the next ingest reads the whole table anew",
+        found.append(
+            f"slot `{slot.name}` of table `{table}` at {database.address} has lost changes, as the server keeps no "
+            f"more for it (`max_slot_wal_keep_size`): the next ingest reads the whole table anew"
         )
-    found = []
     if slot.held > most:
         found.append(
             f"slot `{slot.name}` of table `{table}` makes {database.address} keep {size.write(slot.held)} of its log, "
@@ -162,26 +171,20 @@ class Replication:
         """Seconds since the server last heard of us."""
         return time.monotonic() - self._told_at
 
-    def read(self, seconds: float) -> bytes | None:
-        """The next message of the plug-in; None where none comes within the time."""
+    def read(self, seconds: float, position: int) -> bytes | None:
+        """The next message of the plug-in; None where none comes within the time, or up to a position."""
         import psycopg
 
         deadline = time.monotonic() + seconds
         try:
-            while True:
-                data = self._next()
-                if data is not None:
-                    return data
-                left = deadline - time.monotonic()
-                if not self._poll.poll(max(0.0, left) * 1000) and left <= 0:
+            while (data := self._next()) is None:
+                left = max(0.0, deadline - time.monotonic())
+                if self.reached(position) or not (self._poll.poll(left * 1000) or left):
                     return None
                 self._connection.consume_input()
-                if left <= 0 and (data := self._next()) is None:
-                    return None
-                if data is not None:
-                    return data
         except psycopg.OperationalError as error:
             raise gone(self._context, self._connection) from error
+        return data
 
     def confirm(self, lsn: int) -> None:
         """Everything before is safe with us: the server may forget it."""
@@ -214,7 +217,7 @@ class Replication:
             raise problem if isinstance(problem, Unavailable) else UsageError(f"{problem}. {_GRANT}")
         names = publication.replace('"', '""').replace("'", "''")
         started = connection.exec_(
-            f'start_replication slot "{slot}" logical {lsn_text(start)} '
+            f'START_REPLICATION SLOT "{slot}" LOGICAL {lsn_text(start)} '
             f"(proto_version '1', publication_names '\"{names}\"')".encode()
         )
         if started.status != pq.ExecStatus.COPY_BOTH:
@@ -253,4 +256,3 @@ class Replication:
         except psycopg.OperationalError as error:
             raise gone(self._context, self._connection) from error
         self._told_at = time.monotonic()
-

@@ -95,6 +95,7 @@ class ReceivedSource:
     def __init__(self, reader: LogReader, receiver: Receiver) -> None:
         self._reader = reader
         self._receiver = receiver
+        self._begun = False
 
     def partitions(self) -> tuple[str, ...]:
         """The one of the log."""
@@ -103,6 +104,10 @@ class ReceivedSource:
     def read(self, position: Position, budget: Budget) -> Batch:
         """Events of the log, and where it ends those that the receiver brings within the time."""
         deadline = time.monotonic() + budget.seconds
+        if not self._begun:
+            # Whoever opens a source begins where the lake stands.
+            self._begun = True
+            self._receiver.committed(position.get(PARTITION, 0))
         while True:
             batch = self._reader.take(position, budget.rows)
             if not batch.at_end:

@@ -1,18 +1,35 @@
-"""A table of a database as a source: the keys of such a stream. Without a connection the embedded log stands in."""
+"""A table of a PostgreSQL database as a source: every change of its rows, or its rows again and again.
+
+What comes is put into an embedded log first (``change_log``), from which the stream is read by offset.
+Without a connection the log of published events stands in.
+"""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from contextlib import closing
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from tusk_platform.errors import Unavailable
+from tusk_platform.adapters import database_cdc, database_polling, database_slot
+from tusk_platform.adapters.change_log import ChangeLog
+from tusk_platform.adapters.database import Database
+from tusk_platform.adapters.log_reader import LogReader, ReceivedSource, Receiver
 from tusk_platform.plan.nodes import Stream
-from tusk_platform.ports import Source, SourceContext
+from tusk_platform.ports import Source, SourceContext, Stated
 from tusk_platform.sections.block import Block
-from tusk_platform.sections.fields import ColumnName, PlainText, came, wrong
+from tusk_platform.sections.fields import ColumnName, Duration, PlainText, Size, came, wrong
+from tusk_platform.units import DAY, HOUR, MINUTE, SECOND
+
+# How often a table is asked where the config leaves it open: for what changed, and for all of it.
+_CHANGES_EVERY: Final = 10 * SECOND
+_WHOLE_EVERY: Final = HOUR
+# Records of the log that the lake holds are kept so long, and removed so often.
+_KEPT: Final = DAY
+_TRIM_EVERY: Final = 600.0
 
 
 def _table(text: str) -> str:
@@ -25,16 +42,140 @@ class DatabaseOptions(Block):
     """Keys of a ``database`` stream."""
 
     table: Annotated[PlainText, AfterValidator(_table)] = Field(
-        description="The table to follow.", examples=["business_events"]
+        description="The table to follow; it needs a primary key.", examples=["business_events"]
     )
     change_detection: bool = Field(
-        default=True, description="Whether changes of rows are followed, or new rows only.", examples=[True]
+        default=True,
+        description="Whether changes of rows are followed; else new rows only, or the whole table each time.",
+        examples=[True],
     )
     cdc_enabled: bool = Field(
-        default=False, description="Whether changes come by logical replication.", examples=[True]
+        default=False, description="Whether changes come by logical replication; else by asking.", examples=[True]
     )
     cursor: ColumnName | None = Field(
-        default=None, description="A column that grows with every change, to read on from.", examples=["updated_at"]
+        default=None,
+        description="Without replication: a column that grows with every change, to read on from.",
+        examples=["updated_at"],
+    )
+    overlap: Duration = Field(
+        default=MINUTE,
+        description="With `cursor`: how late a change may become visible without being missed.",
+        examples=["5 minutes"],
+    )
+    poll_interval: Duration | None = Field(
+        default=None,
+        description="Without replication: how often to ask; not said: 10 seconds, for the whole table 1 hour.",
+        examples=["30 seconds"],
+    )
+    slot_max_bytes: Size = Field(
+        default=10**9,
+        description="With replication: more of its log that the server keeps for us is warned of.",
+        examples=["5GB"],
+    )
+    slot_max_age: Duration = Field(
+        default=DAY, description="With replication: so long without a reader is warned of.", examples=["6 hours"]
+    )
+
+
+def _options(stream: Stream) -> DatabaseOptions:
+    return DatabaseOptions.model_construct(**stream.options)
+
+
+def _inserts_only(options: DatabaseOptions) -> bool:
+    return options.cdc_enabled and not options.change_detection
+
+
+def _interval(options: DatabaseOptions) -> int:
+    return options.poll_interval or (_CHANGES_EVERY if options.change_detection else _WHOLE_EVERY)
+
+
+def _way(options: DatabaseOptions) -> database_polling.Way:
+    if not options.change_detection:
+        return "snapshot"
+    return "cursor" if options.cursor else "hash"
+
+
+def _receiver(stream: Stream, context: SourceContext, changes: ChangeLog) -> Receiver:
+    options = _options(stream)
+    if options.cdc_enabled:
+        return database_cdc.ReplicationReceiver(
+            stream.name, context, changes,
+            table=options.table,
+            bounds=database_cdc.Bounds(options.slot_max_bytes, options.slot_max_age),
+            whole=options.change_detection,
+        )  # fmt: skip
+    way = _way(options)
+    return database_polling.PollingReceiver(
+        stream.name, context, changes,
+        table=options.table,
+        way=way,
+        interval=_interval(options),
+        cursor=options.cursor if way == "cursor" else None,
+        overlap=options.overlap,
+    )  # fmt: skip
+
+
+class _Trimming:
+    """A receiver whose log forgets, now and then, what the lake has held for a day."""
+
+    def __init__(self, receiver: Receiver, changes: ChangeLog) -> None:
+        self._receiver = receiver
+        self._log = changes.log
+        self._trimmed_at = time.monotonic()
+
+    def receive(self, seconds: float) -> bool:
+        """See ``Receiver``."""
+        return self._receiver.receive(seconds)
+
+    def committed(self, offset: int) -> None:
+        """See ``Receiver``."""
+        self._receiver.committed(offset)
+        if time.monotonic() - self._trimmed_at > _TRIM_EVERY:
+            self._trimmed_at = time.monotonic()
+            self._log.trim(time.time_ns() // 1000 - _KEPT, through=offset)
+
+    def behind(self) -> int | None:
+        """See ``Receiver``."""
+        return self._receiver.behind()
+
+    def close(self) -> None:
+        """See ``Receiver``."""
+        self._receiver.close()
+
+
+def inspect(stream: Stream, context: SourceContext) -> tuple[str, ...]:
+    """What the slot holds too much of; UsageError where the table cannot be followed as the config says."""
+    options = _options(stream)
+    with closing(Database(context)) as database:
+        if not options.cdc_enabled:
+            database_polling.checked(database, options.table, options.cursor)
+            return ()
+        database_cdc.checked(database, options.table, whole=options.change_detection)
+        return _slot_complaints(stream, context, database)
+
+
+def health(stream: Stream, context: SourceContext) -> tuple[str, ...]:
+    """What is wrong with the stream's slot, a sentence each; nothing where all is well or there is none."""
+    if not _options(stream).cdc_enabled:
+        return ()
+    with closing(Database(context)) as database:
+        return _slot_complaints(stream, context, database)
+
+
+def _slot_complaints(stream: Stream, context: SourceContext, database: Database) -> tuple[str, ...]:
+    options = _options(stream)
+    changes = ChangeLog(context.log_folder, stream.name)
+    with closing(changes.log):
+        known = database_cdc.idle_time(changes)
+    if known is None:
+        return ()
+    name, idle = known
+    slot = database_slot.find(database, name)
+    if slot is None:
+        said = f"slot `{name}` of table `{options.table}` at {database.address} is gone"
+        return (f"{said}: the next ingest makes another and reads the whole table anew",)
+    return database_slot.complaints(
+        database, slot, options.table, most=options.slot_max_bytes, idle=idle, longest=options.slot_max_age
     )
 
 
@@ -49,16 +190,23 @@ class DatabaseAdapter:
     event_time: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
     options = DatabaseOptions
-    in_use: frozenset[str] = frozenset()
-    not_yet = "reading from a database is not carried out yet; without `connections.database` the embedded log is read"
+    inspect = staticmethod(inspect)
+    health = staticmethod(health)
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream."""
         return DatabaseOptions.model_validate(values).model_dump(mode="json")
 
-    def open(self, stream: Stream, context: SourceContext) -> Source:  # noqa: ARG002 - the contract's
-        """Always Unavailable: see the message."""
-        raise Unavailable(f"stream `{stream.name}`: {self.not_yet}")
+    def stated(self, options: Mapping[str, Any]) -> Stated:
+        """That records are changes of rows, and how often the table is asked."""
+        said = DatabaseOptions.model_construct(**options)
+        return Stated(changes=not _inserts_only(said), poll_interval=None if said.cdc_enabled else _interval(said))
+
+    def open(self, stream: Stream, context: SourceContext) -> Source:
+        """A source ready to read; the connection is made on first use."""
+        changes = ChangeLog(context.log_folder, stream.name, inserts_only=_inserts_only(_options(stream)))
+        reader = LogReader(stream.name, changes.log, changes.chunk)
+        return ReceivedSource(reader, _Trimming(_receiver(stream, context, changes), changes))
 
 
 adapter = DatabaseAdapter()

@@ -66,6 +66,7 @@ class DemoAdapter:
     """``source = "demo"``."""
 
     name: str = "demo"
+    passing: str = "its events are made up when they are read"
     connection: str | None = None
     stand_in: str | None = None
     free_form: bool = True

@@ -142,6 +142,7 @@ class HostAdapter:
     """``source = "host"``, and what stands in for ``prometheus`` without a connection."""
 
     name: str = "host"
+    passing: str = "what this machine measures is gone once the moment is over"
     connection: str | None = None
     stand_in: str | None = None
     free_form: bool = False

@@ -1,4 +1,4 @@
-"""Commands about rows that were read before: replay."""
+"""Commands about rows that were read before: replay, backfill."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _FORM = 'a date or a time such as "2026-01-31" or "2026-01-31T12:00", in the tim
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command("replay")(replay)
+    app.command("backfill")(backfill)
 
 
 def replay(
@@ -72,6 +73,53 @@ def replay(
             f"{counted(report.too_old, 'row')} of {stream} touch windows of which raw does not hold every event any "
             "more: a window would be replaced by a part of it; nothing was changed"
         )
+
+
+def backfill(
+    stream: StreamName,
+    *,
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="Beginning of the span, by event time.")],
+    until: Annotated[str, typer.Option("--to", metavar="TIME", help="Its end, which does not belong to it.")],
+    from_source: Annotated[
+        bool, typer.Option("--from-source", help="First read the source again for events that raw does not hold.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The windows of a span computed again, those whose events raw holds whole."""
+    from tusk_platform.jobs.backfill import Span
+    from tusk_platform.runtime.apply import moment
+    from tusk_platform.runtime.mending import backfill_stream
+    from tusk_platform.runtime.platform import open_platform
+
+    platform = open_platform(config_path(config))
+    node = find_stream(platform, stream)
+    span = Span(point(since, "from", platform.plan), point(until, "to", platform.plan))
+    with progress(f"filling {stream}"):
+        report = backfill_stream(platform, node, span, from_source=from_source, command=f"tusk backfill {stream}")
+    got = report.fetched
+    if as_json:
+        say_json({
+            "stream": stream,
+            "read": got.read if got else None,
+            "added": got.added if got else None,
+            "quarantined": got.quarantined if got else None,
+            "windows": [
+                {
+                    "table": w.table,
+                    "rows": w.rows,
+                    "left_until": None if w.left_until is None else f"{moment(w.left_until).replace(' ', 'T')}Z",
+                }
+                for w in report.windows
+            ],
+        })  # fmt: skip
+        return
+    if got:
+        say(f"{stream}: {got.read} records read again, {got.added} added, {got.quarantined} of them quarantined")
+    for done in report.windows:
+        say(f"{done.table}: {counted(done.rows, 'row')} computed")
+        if done.left_until is not None:
+            say(f"  windows before {moment(done.left_until)} UTC are left: raw does not hold all their events")
 
 
 def _tell(report: ReplayReport) -> None:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from tusk_platform.compile import load_plan
 from tusk_platform.orchestration.assets import plan_assets
+from tusk_platform.orchestration.jobs import backfill_job
 from tusk_platform.orchestration.sensors import plan_sensors
 from tusk_platform.orchestration.specs import source_spec
 
@@ -32,5 +33,6 @@ def build_definitions(path: str | Path) -> dg.Definitions:
         sensors=plan_sensors(plan, config),
         jobs=[
             dg.define_asset_job("everything", everything, description="Materializes every asset once, in order."),
+            backfill_job(plan, config),
         ],
     )

@@ -19,7 +19,7 @@ from tusk_platform.runtime.platform import Platform
 from tusk_platform.units import MINUTE
 
 # An unchanged verdict is repeated this often, so that a check never looks forgotten.
-REPEAT: Final = 10 * MINUTE
+REPEAT: Final = 30 * MINUTE
 
 
 def check_name(rule: str) -> str:
@@ -51,7 +51,7 @@ def stream_check_results(platform: Platform, stream: Stream) -> Iterator[dg.Asse
 
 
 def check_news(platform: Platform, cursor: dict[str, Any]) -> list[dg.AssetCheckEvaluation]:
-    """Verdicts that changed since they were reported, and all of them every ten minutes."""
+    """Verdicts that changed since they were reported, and all of them every half hour."""
     known = {(s.name, spec.name) for s in platform.plan.streams for spec in stream_check_specs(s)}
     told: dict[str, Any] = cursor.setdefault("told", {})
     again = platform.clock() - int(cursor.get("all_at", 0)) >= REPEAT

@@ -32,7 +32,7 @@ class plainly:  # noqa: N801 - reads as a word at its use
     mistake would be the same mistake again.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, tolerance: FaultTolerance) -> None:
+    def __init__(self, context: dg.AssetExecutionContext | dg.OpExecutionContext, tolerance: FaultTolerance) -> None:
         self._context = context
         self._tolerance = tolerance
 

@@ -22,7 +22,7 @@ from tusk_platform.runtime.platform import Platform
 from tusk_platform.units import MINUTE
 
 # Well under the minute between two reports, and short enough for a code location that is asked to stop.
-TICK_SECONDS: Final = 25.0
+TICK_SECONDS: Final = 50.0
 REPORT_EVERY: Final = MINUTE - 5_000_000
 MAINTAIN_SECONDS: Final = 120
 # A tick that takes longer than the 300 s of a call is lost; what a backup has copied by then stays copied.
@@ -124,9 +124,10 @@ def _refresh_sensor(plan: Plan, stream: Stream, config: Path) -> dg.SensorDefini
 def _check_sensor(config: Path) -> dg.SensorDefinition:
     return _sensor(
         "report_checks",
-        "Reports the results of the expectation suites as asset checks, when a verdict changes and every ten minutes.",
+        "Reports the results of the expectation suites as asset checks, when a verdict changes and every half hour.",
         _tick(config, lambda _: "", check_news, every=0),
-        seconds=15,
+        # Suites are run once a minute.
+        seconds=60,
     )
 
 

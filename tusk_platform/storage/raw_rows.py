@@ -50,6 +50,7 @@ class RawRows:
         self._stream = stream
         self._handle = handle
         self._connection = database(lake, plan.runtime)
+        self._knows_places = False
 
     def __enter__(self) -> RawRows:
         return self
@@ -98,6 +99,16 @@ class RawRows:
         sql = f"""select stored.* from {stored} as stored semi join wanted using ({_PLACE})
             where _status = '{status}' order by {_PLACE}"""  # noqa: S608 - names of ours
         return self._ask(sql).select(self._handle.schema.names)
+
+    def new_of(self, rows: pa.Table) -> pa.Table:
+        """Those of some rows whose places in their source the table did not hold when this was first asked."""
+        if not self._knows_places:
+            self._ask(f"create temp table held as select distinct _partition, _offset from {self._stored({})}")  # noqa: S608 - ours
+            self._knows_places = True
+        numbers = pa.array(range(rows.num_rows), pa.int64())
+        self._connection.register("found", rows.select(["_partition", "_offset"]).append_column("number", numbers))
+        sql = "select number from found anti join held using (_partition, _offset) order by number"
+        return rows.take(self._ask(sql)["number"])
 
     def _shown(self) -> str:
         """The good rows with the columns of the plan."""

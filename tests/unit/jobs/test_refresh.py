@@ -14,7 +14,7 @@ from tusk_platform.core.catalog import definition
 from tusk_platform.jobs.ingest import Until
 from tusk_platform.jobs.refresh import RefreshReport, refresh
 from tusk_platform.plan.nodes import Plan, Tumbling
-from tusk_platform.ports import RefreshResult
+from tusk_platform.ports import RefreshResult, Windows
 from tusk_platform.storage.aggregate_table import create
 from tusk_platform.storage.lake import Lake
 from tusk_platform.units import MINUTE, SECOND
@@ -32,8 +32,10 @@ class Recorder:
         self.calls: list[list[str]] = []
         self.broken: set[str] = set()
 
-    def refresh(self, aggregates: Sequence[str], *, full: bool = False) -> tuple[RefreshResult, ...]:
-        self.calls.append([*aggregates, *(["full"] if full else [])])
+    def refresh(
+        self, aggregates: Sequence[str], *, full: bool = False, windows: Windows | None = None
+    ) -> tuple[RefreshResult, ...]:
+        self.calls.append([*aggregates, *(["full"] if full else []), *(["some"] if windows else [])])
         return tuple(self._one(name) for name in aggregates)
 
     def close(self) -> None:
