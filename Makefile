@@ -26,7 +26,7 @@ lock: ## resolve the requirements anew (hashes, no index addresses)
 up: setup ## the whole platform on this machine; Ctrl-C stops it (CONFIG=file, PORT_BASE=3000)
 	$(BIN)/tusk up --config $(CONFIG) --port-base $(or $(PORT_BASE),3000)
 
-services: ## install the real services that the tests start (Kafka, Chromium)
+services: ## install the real services that the tests start (Kafka, PostgreSQL, Chromium)
 	tests/services/install.sh
 
 test: setup services ## the whole suite, real services included

@@ -18,7 +18,8 @@ from benchmarks.running import separately
 
 # The most sensitive to what else the machine does come first.
 NAMES: Final = (
-    "ingest", "history", "freshness", "imports", "config_size", "border", "refresh", "storage", "lake_commits",
+    "ingest", "exactly_once", "history", "freshness", "imports", "config_size", "border", "refresh", "scratch",
+    "storage", "lake_commits",
 )  # fmt: skip
 PAGE: Final = Path(__file__).parent / "results" / "README.md"
 

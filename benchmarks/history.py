@@ -19,17 +19,17 @@ from tusk_platform.runtime.platform import Platform
 
 ABOUT: Final = (
     "One batch of 10,000 events through `jobs.ingest`, then one refresh of an aggregate of five minutes through dbt, "
-    "on a stream of one batch a minute that is 100 batches old and on the same stream a thousand batches old. The "
-    "history was written batch by batch and maintained every 120 of them; all of it is of one day and so in one "
-    "partition. Repeated events are looked for within an hour, which is less than either history. Flat is the goal: "
-    "what is slower than 1.5 times would grow for ever. Medians."
+    "on a stream of one batch a minute that is 100 batches old and on the same stream five thousand batches old. The "
+    "history was written batch by batch and maintained every 120 of them; all of it was ingested on one day and so is "
+    "in one partition. Repeated events are looked for within an hour, which is less than either history. Flat is the "
+    "goal. Medians."
 )
-GOAL: Final = 1.5
+GOAL: Final = 1.1
 
 
 def run(*, quick: bool) -> list[Row]:
     """Ingest and refresh, each at the longer history over the shorter, round by round in turn."""
-    short, long = (200_000, 400_000) if quick else (1_000_000, 10_000_000)
+    short, long = (200_000, 400_000) if quick else (1_000_000, 50_000_000)
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         # dbt keeps its connection for one project in a process, so each history has a process of its own.
@@ -39,7 +39,7 @@ def run(*, quick: bool) -> list[Row]:
         ]
         for warming in [pool.submit(_round) for pool in (few, many)]:
             warming.result()  # parses the project, and computes all windows
-        found = [(few.submit(_round).result(), many.submit(_round).result()) for _ in range(3 if quick else 9)]
+        found = [(few.submit(_round).result(), many.submit(_round).result()) for _ in range(3 if quick else 21)]
     return [
         _row(
             f"{what} at {figures(long)} events",
@@ -84,9 +84,9 @@ def _round() -> tuple[float, float]:
     )
 
 
-def refresh_one(platform: Platform, aggregate: str) -> None:
+def refresh_one(platform: Platform, aggregate: str, *, full: bool = False) -> None:
     """Refresh an aggregate by dbt."""
-    [result] = platform.engine().refresh([aggregate])
+    [result] = platform.engine().refresh([aggregate], full=full)
     assert result.error is None, result
 
 

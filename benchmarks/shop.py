@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -78,9 +79,9 @@ def config(aggregates: int = 1) -> str:
     return _CONFIG % {"stream": ORDERS, "aggregates": "".join(written)}
 
 
-def stream() -> Stream:
+def stream(**changes: Any) -> Stream:  # noqa: ANN401 - any field of a stream
     """The stream alone, without a platform."""
-    return compile_text(config(), "platform.tsk").plan.stream(ORDERS)
+    return replace(compile_text(config(), "platform.tsk").plan.stream(ORDERS), **changes)
 
 
 def opened(folder: Path, text: str) -> Platform:

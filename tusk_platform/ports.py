@@ -49,6 +49,7 @@ class Chunk:
     ``next_offset`` is the position after the last record; it may run ahead of ``offsets[-1] + 1``.
     ``broken`` says, where the source knows, why none of these payloads can be decoded: they go to quarantine.
     ``changes`` come with the records of a change stream, and only with those.
+    ``beside`` is what stood beside each payload and is kept with it: a JSON object as text, or None.
     """
 
     partition: str
@@ -59,6 +60,7 @@ class Chunk:
     arrivals: Sequence[int] | None = None
     broken: str | None = None
     changes: Changes | None = None
+    beside: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import pytest
 
 from tests.fakes.source import ScriptedSource
 from tests.fakes.streams import a_stream
-from tests.services.prometheus import Prometheus
 from tests.services.postgres import Server
+from tests.services.prometheus import Prometheus
 from tusk_platform.adapters.source_database import adapter as database_adapter
 from tusk_platform.adapters.source_demo import DemoAdapter
 from tusk_platform.adapters.source_file import adapter as file_adapter
@@ -131,7 +131,7 @@ class Files(Numbered):
     def __init__(self, folder: Path, ending: str, append: Callable[[Path, list[int]], None]) -> None:
         super().__init__()
         self._paths = [folder / f"{name}.{ending}" for name in "ab"]
-        self._context = SourceContext(config_folder=folder)
+        self._context = SourceContext(config_folder=folder, log_folder=folder / "log")
         self._options = file_adapter.check_options({"path": f"*.{ending}", "live": True})
         self._append = append
         for path in self._paths:
@@ -208,7 +208,7 @@ class Mqtt(Numbered):
 class Database(Numbered):
     """A table of its own on the running server."""
 
-    def __init__(self, server: Server, folder: Path, **options: Any) -> None:
+    def __init__(self, server: Server, folder: Path, **options: object) -> None:
         super().__init__()
         self._server = server
         self._table = f"t_{uuid.uuid4().hex}"
@@ -242,7 +242,7 @@ class Samples(Numbered):
         super().__init__()
         name = f"m_{uuid.uuid4().hex}"
         self._server, self._name = server, name
-        query = f"last_over_time({name}[1s])"
+        query = f"last_over_time({name}[999ms])"
         options = prometheus_adapter.check_options({"metrics": {"m": query}, "scrape_interval": "1s"})
         self._stream = a_stream(source="prometheus", options=options)
         self._context = SourceContext(connection=server.connection)
@@ -285,14 +285,15 @@ NAMES = [
 @pytest.fixture(params=NAMES)
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     """Every source there is, one after the other."""
-    made = _made(request.param, tmp_path, request)
+    if request.param in DATABASE:
+        made: Case = Database(request.getfixturevalue("postgres"), tmp_path, **DATABASE[request.param])
+    else:
+        made = _made(request.param, tmp_path, request)
     yield made
     made.close()
 
 
 def _made(name: str, folder: Path, request: pytest.FixtureRequest) -> Case:
-    if name in DATABASE:
-        return Database(request.getfixturevalue("postgres"), folder, **DATABASE[name])
     match name:
         case "fake":
             return Fake()

@@ -47,7 +47,7 @@ def test_checked_options_are_plain(name: str) -> None:
     assert orjson.loads(orjson.dumps(options)) == options
 
 
-@pytest.mark.parametrize("name", ["http", "database"])
+@pytest.mark.parametrize("name", ["http"])
 def test_source_not_carried_out_says_so(name: str) -> None:
     with pytest.raises(Unavailable, match="embedded log"):
         source_adapter(name).open(a_stream(adapter=name), SourceContext())

@@ -86,6 +86,8 @@ CONSUMERS: Final[tuple[tuple[str, Consumer | str], ...]] = (
     (r"stream_processing\.parallelism", f"{PROFILE}::test_parallelism_is_models_and_readers_at_once"),
     (r"stream_processing\.checkpoint_interval",
      f"{PROFILE}::test_checkpoint_interval_bounds_the_time_without_a_commit"),
+    (r"stream_processing\.state_backend\.checkpoint_dir",
+     "tests/unit/runtime/test_backups.py::test_another_place_gets_a_whole_backup_at_once"),
     (r"real_time_aggregations\..*", models),
     (r"analytics_data_sources\..*", models),
     (r"event_driven_analytics\.event_processors\.dashboard_updates", pages),

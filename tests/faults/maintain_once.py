@@ -11,7 +11,7 @@ from tusk_platform.runtime.platform import open_platform
 
 def main(config: str) -> None:
     """Say of every table how many files it had and has."""
-    for report in maintain_all(open_platform(Path(config)), command="tests"):
+    for report in maintain_all(open_platform(Path(config)), command="tests").tables:
         sys.stdout.write(f"{report.table} {report.files_before} {report.files_after}\n")
 
 

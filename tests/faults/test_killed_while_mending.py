@@ -69,7 +69,7 @@ def test_replay_killed_and_started_again_has_every_row_once(log_scene: Scene, po
     assert counting > len({e.id for e in produced.values() if not e.broken})
 
 
-@pytest.mark.parametrize("point", ["in_replay:1", "inside_write:1", "in_replay:2"])
+@pytest.mark.parametrize("point", ["inside_write:1", "in_replay:2"])
 def test_replay_of_late_rows_killed_and_started_again_counts_them_once(log_scene: Scene, point: str) -> None:
     scene = log_scene
     scene.configure(EVERY_READ)

@@ -118,7 +118,7 @@ def test_the_guide_names_the_connections_in_use() -> None:
     waiting = {i.key for i in with_every_key().plan.inactive}
     used = [f"`{c}`" for c in SECTIONS["connections"].model_fields if f"connections.{c}" not in waiting]
 
-    assert f"Today {', '.join(used)} is used; the others are checked only." in text("docs/guide.md")
+    assert f"Today {', '.join(used)} are used; the others are checked only." in text("docs/guide.md")
 
 
 def test_every_key_is_in_the_reference() -> None:

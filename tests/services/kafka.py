@@ -46,6 +46,24 @@ broker.heartbeat.interval.ms=500
 controller.quorum.election.timeout.ms=200
 controller.quorum.fetch.timeout.ms=500
 """
+# Two more doors, which want to know who comes; behind the second nobody else can listen.
+_GUARDED: Final = """\
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},\\
+  SASL_PLAINTEXT://127.0.0.1:{sasl},SASL_SSL://127.0.0.1:{sasl_ssl}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},\\
+  SASL_PLAINTEXT://127.0.0.1:{sasl},SASL_SSL://127.0.0.1:{sasl_ssl}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\\
+  SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+"""
+_WHO: Final = """\
+listener.name.{door}.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+  user_{name}="{password}";
+listener.name.{door}.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.{door}.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+"""
 _LOGGING: Final = """\
 appender.console.type=Console
 appender.console.name=console
@@ -70,7 +88,8 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        port, controller = free_ports(2)
+        port, controller = self._ports = free_ports(2)
+        self.guarded: dict[str, str] = {}
         self.address = f"127.0.0.1:{port}"
         self.log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,6 +103,20 @@ class Broker:
     def connection(self) -> dict[str, str]:
         """What a config's ``connections.kafka`` would say."""
         return {"bootstrap_servers": self.address}
+
+    def guard(self, keystore: Path, name: str, password: str) -> None:
+        """Before it starts: open two doors for that name, ``guarded["sasl_plaintext"]`` and ``guarded["sasl_ssl"]``.
+
+        ``keystore`` holds a key and its certificate.
+        """
+        sasl, sasl_ssl = free_ports(2)
+        self.guarded = {"sasl_plaintext": f"127.0.0.1:{sasl}", "sasl_ssl": f"127.0.0.1:{sasl_ssl}"}
+        port, controller = self._ports
+        doors = _GUARDED.format(
+            port=port, controller=controller, sasl=sasl, sasl_ssl=sasl_ssl, keystore=keystore
+        ) + "".join(_WHO.format(door=door, name=name, password=password) for door in self.guarded)
+        # Of a property that is said twice the last counts.
+        self._config.write_text(self._config.read_text(encoding="utf-8") + doors, encoding="utf-8")
 
     def start(self) -> None:
         """Format the data folder the first time, start the broker, and wait until it answers."""

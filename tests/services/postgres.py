@@ -71,7 +71,7 @@ class Server(Service):
 
     def execute(self, sql: LiteralString | Composed, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement, in a transaction of its own."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True, options="-c datestyle=ISO -c timezone=UTC") as connection:
             cursor = connection.execute(sql, values or None)
             return cursor.fetchall() if cursor.description else []
 

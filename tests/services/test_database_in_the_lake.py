@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ import pytest
 from tests.e2e.tusk import Tusk
 from tests.services.postgres import Server
 from tusk_platform.compile import load_plan
+from tusk_platform.core import transactions
 from tusk_platform.storage.duck import query
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
@@ -34,10 +36,12 @@ real_time_analytics = {{ data_streams = {{ orders = {{
     table = "{table}"
     {mode}
     event_time = "at"
-    schema = {{ id = "integer", part = "string", at = "timestamp", amount = "decimal", paid = "boolean", note = "string" }}
+    schema = {{
+        id = "integer", part = "string", at = "timestamp", amount = "decimal", paid = "boolean", note = "string"
+    }}
 }} }} }}
 """
-COLUMNS = "id, part, at, amount, paid, note"
+COLUMNS = 'id, part, "at", amount, paid, note'
 
 
 class Writer(threading.Thread):
@@ -79,18 +83,20 @@ class Writer(threading.Thread):
             "note": r.choice([None, "", "ü\\\t\n\"'", os.urandom(4000).hex() if r.random() < 0.1 else "short"]),
             "paid": r.choice([True, False, None]), "ago": r.randrange(10**6),
         }  # fmt: skip
-        statement = r.choice([
-            f"insert into {self._table} values (%(id)s, %(part)s, now() - %(ago)s * interval '1 ms', %(amount)s, %(paid)s,"
-            " %(note)s)",
+        moved = "now() - %(ago)s * interval '1 ms'"
+        upsert = (
+            f"insert into {self._table} values (%(id)s, %(part)s, now(), %(amount)s) "
+            "on conflict (id, part) do update set amount = excluded.amount, at = excluded.at"
+        )
+        statements = (
+            f"insert into {self._table} values (%(id)s, %(part)s, {moved}, %(amount)s, %(paid)s, %(note)s)",
             f"update {self._table} set amount = %(amount)s where id = %(id)s and part = %(part)s",
-            f"update {self._table} set at = now() - %(ago)s * interval '1 ms', note = %(note)s, paid = %(paid)s"
-            " where id = %(id)s",
+            f"update {self._table} set at = {moved}, note = %(note)s, paid = %(paid)s where id = %(id)s",
             f"update {self._table} set id = %(to)s where id = %(id)s and part = %(part)s",
             f"delete from {self._table} where id = %(id)s",
-            f"insert into {self._table} values (%(id)s, %(part)s, now(), %(amount)s, %(paid)s, %(note)s)"
-            " on conflict (id, part) do update set amount = excluded.amount, at = excluded.at",
-        ])  # fmt: skip
-        connection.execute(statement, values)
+            upsert,
+        )  # fmt: skip
+        connection.execute(r.choice(statements), values)
 
 
 @contextmanager
@@ -131,6 +137,7 @@ def test_the_lake_is_the_table_whatever_dies_meanwhile(server: Server, tmp_path:
         " note text, primary key (part, id))"
     )
     server.execute(f"alter table {table} replica identity full")
+    server.execute(f"create index on {table} (id)")
     server.execute(
         f"insert into {table} select n, 'a', now() - n * interval '1 s', n / 7.0, true, 'from the start'"
         " from generate_series(100, 20000) as n"
@@ -141,28 +148,38 @@ def test_the_lake_is_the_table_whatever_dies_meanwhile(server: Server, tmp_path:
 
     with writers(server.url, table, 4) as threads:
         deadline = time.monotonic() + SECONDS
-        server_dies = time.monotonic() + SECONDS / 2
-        while time.monotonic() < deadline:
+        rounds = 0
+        while time.monotonic() < deadline or rounds < 3:
+            before = batches(tmp_path)
             reading = tusk.start("ingest", "orders")
-            time.sleep(min(chance.uniform(3, 6), max(0.1, deadline - time.monotonic())))
-            if time.monotonic() > server_dies:
-                server_dies = float("inf")
+            while batches(tmp_path) < before + 2 and reading.poll() is None:
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0, 1))
+            if rounds == 1:
                 server.kill()
                 server.start()
-                time.sleep(1)
+                time.sleep(chance.uniform(0, 1))
+            assert reading.poll() is None, (tmp_path / "output.log").read_text()
             reading.kill()
             reading.wait()
+            rounds += 1
     report = tusk("ingest", "orders", "--once", "--json").json()
     again = tusk("ingest", "orders", "--once", "--json").json()
 
     there = server.execute(f"select {COLUMNS} from {table} order by id, part")
     kept = in_the_lake(tmp_path, f"select {COLUMNS} from clean.orders order by id, part")
     changes = in_the_lake(tmp_path, "select _op, count(*) from raw.orders group by all order by all")
-    print(f"{sum(t.done for t in threads)} writes, {len(there)} rows, {changes}, {report}")
+    sys.stdout.write(f"{sum(t.done for t in threads)} writes, {len(there)} rows, {changes}, {report}\n")
     assert kept == there
     assert (again["rows"], again["quarantined"]) == (0, 0)
     assert sum(t.done for t in threads) > 100
     assert {"snapshot", "update_preimage", "update_postimage", "delete", "insert"} == {op for op, _ in changes}
+
+
+def batches(folder: Path) -> int:
+    """How many batches the lake holds."""
+    lake = Lake(Home(folder / ".tusk").lake)
+    return (lake.open("raw.orders").transaction(transactions.batch("orders")) or 0) if lake.exists("raw.orders") else 0
 
 
 def in_the_lake(folder: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Iterator
@@ -11,13 +12,22 @@ from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]  # the stubs do not export them
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
+    AdminClient,
+    NewPartitions,
+    NewTopic,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from tests.fakes.streams import a_stream
+from tests.services.certificates import certificate
 from tests.services.kafka import Broker
 from tusk_platform.adapters import kafka as kafka_adapter
 from tusk_platform.adapters import source_kafka
 from tusk_platform.adapters.source_kafka import KafkaSource, adapter
+from tusk_platform.core.decode import decode
 from tusk_platform.errors import Refused, Unavailable, UsageError
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.plan.profile import Codec, Compression
@@ -104,14 +114,43 @@ def test_no_topic_yet_is_no_difference(topic: Topic) -> None:
     assert adapter.inspect(topic.stream, topic.context) == ()
 
 
-def test_tombstone_has_no_payload(topic: Topic) -> None:
-    topic.make()
+def test_tombstone_of_a_compacted_topic_is_quarantined_with_its_key(topic: Topic) -> None:
+    topic.make(config={"cleanup.policy": "compact"})
     producer = topic.producer()
-    producer.produce(topic.name, key=b"k", value=b"first")
+    producer.produce(topic.name, key=b"k", value=b'{"user_id": 1, "timestamp": "2026-01-01T00:00:00Z", "more": 1}')
     producer.produce(topic.name, key=b"k", value=None)
     producer.flush()
 
-    assert read_all(topic.source, {})[0] == [b"first", None]
+    found = rows(topic, topic.source.read({}, PATIENT))
+
+    assert [(r["_status"], r["_reason"], r["_payload"], r["_extra"]) for r in found] == [
+        ("ok", None, None, '{"more":1,"_key":"k"}'),
+        ("quarantined", "undecodable: no payload", None, '{"_key":"k"}'),
+    ]
+
+
+def rows(topic: Topic, batch: Batch) -> list[dict[str, Any]]:
+    """The rows of the raw table."""
+    found: list[dict[str, Any]] = decode(topic.stream, batch, 1_800_000_000_000_000).rows.to_pylist()
+    return found
+
+
+def test_keys_and_headers_are_kept_where_there_are_some(topic: Topic) -> None:
+    topic.make()
+    producer = topic.producer()
+    headers: list[tuple[str, bytes | None]] = [("trace", b"a"), ("trace", b"b"), ("raw", b"\xff"), ("none", None)]
+    producer.produce(topic.name, b"{}", headers=headers)
+    producer.produce(topic.name, b"{}", key=b"\xfe")
+    producer.produce(topic.name, b"{}")
+    producer.flush()
+
+    found = rows(topic, topic.source.read({}, PATIENT))
+
+    assert [r["_extra"] and json.loads(r["_extra"]) for r in found] == [
+        {"_headers": {"trace": ["a", "b"], "raw": {"base64": "/w=="}, "none": None}},
+        {"_key": {"base64": "/g=="}},
+        None,
+    ]
 
 
 def test_aborted_transaction_is_not_read(topic: Topic) -> None:
@@ -325,3 +364,64 @@ def test_wrong_setting_of_a_connection_is_named(kafka: Broker, monkeypatch: pyte
 
     assert message.startswith("`connections.kafka`: ")
     assert "security.protocol" in message
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Broker, Path]]:
+    """A broker that wants to know who comes, and the certificate to trust."""
+    folder = tmp_path_factory.mktemp("guarded")
+    trusted, key = certificate(folder)
+    (folder / "both.pem").write_bytes(key.read_bytes() + trusted.read_bytes())
+    broker = Broker(folder)
+    broker.guard(folder / "both.pem", "who", "hush")
+    broker.start()
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+    for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+        info = ScramCredentialInfo(mechanism, 4096)
+        made = admin.alter_user_scram_credentials([UserScramCredentialUpsertion("who", info, b"hush")])
+        [future.result() for future in made.values()]
+    yield broker, trusted
+    broker.stop()
+
+
+@pytest.mark.parametrize("door", ["sasl_plaintext", "sasl_ssl"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_login_opens_the_door(guarded: tuple[Broker, Path], door: str, mechanism: str) -> None:
+    broker, trusted = guarded
+    topic = Topic(broker)
+    login = {"bootstrap_servers": broker.guarded[door], "security_protocol": door, "sasl_mechanism": mechanism,
+             "username": "who", "password": "hush", "ca_location": str(trusted)}  # fmt: skip
+    topic.context = SourceContext(connection=login)
+    topic.source = adapter.open(topic.stream, topic.context)
+
+    topic.publish(b"{}")
+    found, _ = read_all(topic.source, {})
+    topic.source.close()
+
+    assert found == [b"{}"]
+    assert adapter.inspect(topic.stream, topic.context) == ()
+
+
+@pytest.mark.parametrize("door", ["sasl_plaintext", "sasl_ssl"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+def test_wrong_password_is_refused_and_never_told(
+    guarded: tuple[Broker, Path], monkeypatch: pytest.MonkeyPatch, door: str, mechanism: str
+) -> None:
+    broker, trusted = guarded
+    login = {"bootstrap_servers": broker.guarded[door], "security_protocol": door, "sasl_mechanism": mechanism,
+             "username": "who", "password": "marker-7391", "ca_location": str(trusted)}  # fmt: skip
+
+    message = failure(monkeypatch, login)
+
+    assert message.startswith(f"Kafka at {broker.guarded[door]} refuses: ")
+    assert "marker-7391" not in message
+
+
+def test_unknown_certificate_is_not_trusted(guarded: tuple[Broker, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    login = {"bootstrap_servers": guarded[0].guarded["sasl_ssl"], "security_protocol": "sasl_ssl",
+             "sasl_mechanism": "PLAIN", "username": "who", "password": "hush"}  # fmt: skip
+
+    message = failure(monkeypatch, login)
+
+    assert "certificate" in message
+    assert "hush" not in message

@@ -19,15 +19,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.fakes.streams import a_stream
 from tests.reference import reference_data
+from tests.services.certificates import certificate
 from tests.services.installed import REPOSITORY
 from tests.services.mosquitto import Mosquitto
 from tusk_platform.adapters.log_reader import ReceivedSource
@@ -46,14 +43,14 @@ COLUMNS = (Column("timestamp", "timestamp", ("time",)), Column("topic", "string"
 class Scene:
     """A stream over topics of the test's own, read from a state folder of the test's own."""
 
-    def __init__(self, broker: Mosquitto, folder: Path, **changes: Any) -> None:
+    def __init__(self, broker: Mosquitto, folder: Path, **changes: Any) -> None:  # noqa: ANN401 - any value of a connection
         self.broker = broker
         self.folder = folder
         self.base = f"t/{uuid.uuid4().hex}"
         self.context = SourceContext(connection={**broker.connection, **changes}, log_folder=folder)
         self.opened: list[ReceivedSource] = []
 
-    def stream(self, *topics: str, **options: Any) -> Stream:
+    def stream(self, *topics: str, **options: Any) -> Stream:  # noqa: ANN401 - any key of a stream
         """The stream that reads these topics, ``#`` below the test's own if none is said."""
         named = [f"{self.base}/{t}" for t in topics or ("#",)]
         return a_stream(
@@ -64,17 +61,17 @@ class Scene:
             arrival_time=True,
         )
 
-    def open(self, *topics: str, **options: Any) -> ReceivedSource:
+    def open(self, *topics: str, **options: Any) -> ReceivedSource:  # noqa: ANN401 - as above
         """A source as a process makes it when it starts."""
         self.opened.append(adapter.open(self.stream(*topics, **options), self.context))
         return self.opened[-1]
 
-    def again(self, *topics: str, **options: Any) -> list[bytes]:
+    def again(self, *topics: str, **options: Any) -> list[bytes]:  # noqa: ANN401 - as above
         """Everything in the log and outside, as the next process finds it."""
         self.close()
         return payloads(drained(self.open(*topics, **options)))
 
-    def send(self, *payloads: bytes, to: str = "a", **how: Any) -> None:
+    def send(self, *payloads: bytes, to: str = "a", **how: Any) -> None:  # noqa: ANN401 - what the broker takes
         """Messages from somebody else."""
         self.broker.publish(f"{self.base}/{to}", *payloads, **how)
 
@@ -119,7 +116,8 @@ def payloads(batches: list[Batch]) -> list[bytes]:
 def rows(stream: Stream, batches: list[Batch]) -> list[dict[str, Any]]:
     """The rows of the raw table."""
     now = time.time_ns() // 1000
-    return pa.concat_tables([decode(stream, b, now).rows for b in batches]).to_pylist()
+    found: list[dict[str, Any]] = pa.concat_tables([decode(stream, b, now).rows for b in batches]).to_pylist()
+    return found
 
 
 def test_messages_wait_for_a_reader_that_is_away(scene: Scene) -> None:
@@ -169,7 +167,7 @@ def somebody_takes_and_drops(scene: Scene) -> None:
     assert name
     client = Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False, manual_ack=True)
     seen: list[bytes] = []
-    client.on_message = lambda _c, _u, message: seen.append(message.payload)
+    client.on_message = lambda _c, _u, message: seen.append(bytes(message.payload))
     client.connect("127.0.0.1", scene.broker.port)
     client.loop_start()
     deadline = time.monotonic() + 5
@@ -352,36 +350,10 @@ def test_login_is_used_and_never_told(tmp_path: Path, tmp_path_factory: pytest.T
     assert wrong == f"the MQTT broker at 127.0.0.1:{broker.port} refuses: not authorized"
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for this machine that nobody knows, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("certificate")
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-    return folder / "cert.pem", folder / "key.pem"
-
-
 def test_encrypted_connection_trusts_only_whom_it_is_told(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    trusted, key = certificate
+    trusted, key = certificate(tmp_path)
     broker = Mosquitto(tmp_path_factory.mktemp("tls"), f"certfile {trusted}\nkeyfile {key}\n")
     broker.start()
     connection = {"host": "localhost", "port": str(broker.port), "tls": True}

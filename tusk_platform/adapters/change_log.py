@@ -36,14 +36,13 @@ Kind = Literal["snapshot", "again", "insert", "update", "delete", "truncate"]
 
 @dataclass(slots=True)
 class Change:
-    """What happened to a row. ``old_key`` and ``old`` are the row before, as far as the server says it."""
+    """What happened to a row. ``old_key`` is the key it had before; what it was then the log knows itself."""
 
     kind: Kind
     lsn: int
     key: str = ""
     row: bytes = b""
     old_key: str | None = None
-    old: bytes | None = None
 
 
 class ChangeLog:
@@ -166,18 +165,19 @@ class _Images:
 
 
 def _tell(change: Change, images: _Images, records: list[bytes]) -> None:
-    """The records of a change: first what it takes back, which is always what was last told of the row."""
+    """The records of a change: first what it takes back, which is always what was last told of the row.
+
+    What was never told (of rows that the snapshot did not meet any more) needs no taking back.
+    """
     lsn = change.lsn
     if change.old_key is not None and change.old_key != change.key:
-        was = images.take(change.old_key) or change.old
+        was = images.take(change.old_key)
         op: Op = "delete" if change.kind == "delete" else "update_preimage"
         if was:
             records.append(_record(op, lsn, change.old_key, was))
         if change.kind == "delete":
             return
-        known = images.get(change.key)
-    else:
-        known = images.get(change.key) or (change.old if change.kind == "update" else None)
+    known = images.get(change.key)
     row, kind = change.row, change.kind
     images.put(change.key, row)
     if kind == "again" and known == row:

@@ -253,7 +253,7 @@ class ReplicationReceiver:
         return reached
 
     def _take(self, data: bytes, state: State) -> None:
-        self._transaction.take(decode(data), state, self._table, whole=self._whole)
+        self._transaction.take(decode(data), state, self._table)
 
     def _append(self, state: State) -> None:
         transaction = self._transaction
@@ -323,7 +323,7 @@ class _Transaction:
         self._skip = 0
         self._relations: dict[int, _Shape] = {}
 
-    def take(self, message: object, state: State, table: Table | None, *, whole: bool) -> None:
+    def take(self, message: object, state: State, table: Table | None) -> None:
         """One message of the stream."""
         assert table is not None  # noqa: S101 - whoever reads the stream has looked at the table
         match message:
@@ -342,19 +342,18 @@ class _Transaction:
                 if self.seen > self._skip and any(r in self._relations for r in message.relations):
                     self.changes.append(Change("truncate", self.open))
             case Relation() if message.oid == table.oid:
-                self._relations[message.oid] = _Shape(message, table, whole=whole)
+                self._relations[message.oid] = _Shape(message, table)
 
 
 class _Shape:
     """How rows of the table looked at a time of its history."""
 
-    def __init__(self, relation: Relation, table: Table, *, whole: bool) -> None:
+    def __init__(self, relation: Relation, table: Table) -> None:
         names = {name for name, _ in relation.columns}
         if missing := [k for k in table.key if k not in names]:
             # The next look at the table finds another key than it had, and begins anew.
             raise Unavailable(f"the primary key of table `{table.name}` was changed: then `{missing[0]}` was not there")
         self._writer: RowWriter = writer(table, relation.columns)
-        self._whole = whole
 
     def change(self, message: RowChange, lsn: int) -> Change:
         """A change of a row in the words of the log."""
@@ -363,11 +362,7 @@ class _Shape:
             new = [o if n is Toast.UNCHANGED else n for o, n in zip(old, new, strict=True)]
         change = Change(message.kind, lsn)
         if old is not None:
-            values = _present(old)
-            if self._whole:
-                change.old_key, change.old = self._writer.write(values)
-            else:
-                change.old_key = self._writer.key(values)
+            change.old_key = self._writer.key(_present(old))
         if new is not None:
             change.key, change.row = self._writer.write(_present(new))
         return change

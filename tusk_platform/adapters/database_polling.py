@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
@@ -32,13 +32,14 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An earlier look at the table: when (microseconds UTC of the server), the greatest value of the cursor then.
+    """The beginning of a pass: when (microseconds UTC of the server), and the greatest value of the cursor then.
 
-    Transactions from number ``next`` on began later.
+    Transactions before number ``oldest`` had ended, those from ``next`` on had not begun.
     """
 
     at: int
     greatest: str | None
+    oldest: int
     next: int
 
 
@@ -142,16 +143,15 @@ class PollingReceiver:
             return replace(saved, number=saved.number + (saved.after is None), lsn=lsn, after=None)
         if saved.after is not None:
             return saved
-        now, open_from = self._look(table)
-        known = _thinned([*saved.looks, now])
-        floor = _floor(known[:-1], open_from, now.at - self._overlap)
-        kept = [look for look in known if floor is None or look.at >= floor.at]
+        floor = _floor(saved.looks, self._overlap)
+        kept = [look for look in saved.looks if floor is None or look.at >= floor.at]
+        kept = _thinned([*kept, self._look(table)])
         return replace(
             saved, number=saved.number + 1, lsn=lsn, floor=None if floor is None else floor.greatest, looks=tuple(kept)
         )
 
-    def _look(self, table: Table) -> tuple[Look, int]:
-        """How far the cursor is, and the number of the oldest transaction that is open."""
+    def _look(self, table: Table) -> Look:
+        """How far the cursor is, and which transactions are open."""
         from psycopg import sql
 
         greatest: sql.Composable = sql.SQL("max({})").format(sql.Identifier(self._cursor or ""))
@@ -164,7 +164,7 @@ class PollingReceiver:
                 "pg_snapshot_xmax(s)::text, pg_snapshot_xmin(s)::text from (select pg_current_snapshot() as s) as _"
             ).format(greatest, sql.Identifier(table.schema, table.name))
         )
-        return Look(int(at), value, int(following)), int(oldest)
+        return Look(int(at), value, int(oldest), int(following))
 
 
 def checked(database: Database, name: str, cursor: str | None) -> Table:
@@ -176,12 +176,19 @@ def checked(database: Database, name: str, cursor: str | None) -> Table:
     return table
 
 
-def _floor(looks: list[Look], open_from: int, before: int) -> Look | None:
-    """The newest earlier look that nothing can come behind any more.
+def _floor(looks: Sequence[Look], overlap: int) -> Look | None:
+    """The newest look whose greatest value the next pass may begin from.
 
-    Whoever had a transaction open then has ended it, and it is long enough ago for those whose clock is behind.
+    Whoever had a transaction open at that look had ended it when the last pass began, which so met what came of it;
+    and it was long enough before for those whose clock is behind.
     """
-    return next((k for k in reversed(looks) if k.next <= open_from and k.at <= before and k.greatest is not None), None)
+    if not looks:
+        return None
+    last = looks[-1]
+    safe = (
+        k for k in reversed(looks) if k.next <= last.oldest and k.at <= last.at - overlap and k.greatest is not None
+    )
+    return next(safe, None)
 
 
 def _thinned(looks: list[Look]) -> list[Look]:

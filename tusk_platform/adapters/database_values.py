@@ -18,6 +18,7 @@ SESSION: Final = {
     "bytea_output": "hex",
 }
 
+_DIGITS: Final = 15
 _NULL: Final = b"null"
 _WORDS: Final = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 # Year to second, not before Christ; what follows is a fraction and, where the type has a zone, that of the session.
@@ -45,6 +46,11 @@ def _number(value: bytes) -> bytes:
     return b'"' + value + b'"' if value in _WORDS else value
 
 
+def _decimal(value: bytes) -> bytes:
+    """A number where a double holds every digit of it, else its text: so nobody who reads it can lose one."""
+    return value if len(value) <= _DIGITS and value not in _WORDS else b'"' + value + b'"'
+
+
 def _time(value: bytes) -> bytes:
     found = _TIME.fullmatch(value)
     if not found:  # infinity, or before Christ: no time that the lake could hold
@@ -70,7 +76,7 @@ _BY_TYPE: Final[Mapping[int, ToJson]] = {
     26: _same,
     700: _number,
     701: _number,
-    1700: _number,
+    1700: _decimal,
     1114: _time,
     1184: _time,
     114: _document,

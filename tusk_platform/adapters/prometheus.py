@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,8 +79,6 @@ class Server:
 
     def _connected(self) -> Client:
         if self._client is None:
-            import ssl
-
             from httpx import Client, Timeout
 
             url = str(self._said.get("url") or "")

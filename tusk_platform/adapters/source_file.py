@@ -1,20 +1,25 @@
-"""Files as a source: one or many by a glob, lines of JSON or CSV, packed with gzip or not, or Parquet."""
+"""Files as a source: one or many by a glob, lines of JSON or CSV, packed with gzip or not, or Parquet.
+
+Files that grow may be rotated: see `file_generations`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tusk_platform.adapters.file_formats import CsvLines, JsonLines, ParquetRows, Place, Reader, Taken
-from tusk_platform.errors import Unavailable, UsageError
+from tusk_platform.adapters.file_generations import Generations, Moving, Seen, look
+from tusk_platform.errors import Refused, Unavailable, UsageError
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import Batch, Budget, Chunk, Position, SourceContext
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import PlainText, came, wrong
+from tusk_platform.storage.log import EventLog
 
 Format = Literal["ndjson", "csv", "parquet"]
 
@@ -25,6 +30,9 @@ _FORMATS: Final[Mapping[str, Format]] = {
 }  # fmt: skip
 # How often a waiting reader looks whether a file grew.
 _LOOK_EVERY: Final = 0.2
+# Looks at files that are being rotated, and seconds between them, before what they say is believed.
+_LOOKS: Final = 20
+_BETWEEN: Final = 0.02
 
 
 def _one_character(text: str) -> str:
@@ -70,9 +78,12 @@ class FileOptions(Block):
 class FileSource:
     """Each file is a partition; a file is read to its end before the next is begun."""
 
-    def __init__(self, options: FileOptions, folder: Path) -> None:
+    def __init__(self, options: FileOptions, folder: Path, log: EventLog) -> None:
         self._options = options
         self._folder = folder
+        # A Parquet file does not grow: whoever adds to it writes it anew.
+        lines = options.live and options.chosen_format != "parquet"
+        self._generations = Generations(log) if lines else None
         self._places: tuple[Place, ...] = ()
         self._open: tuple[Place, Reader] | None = None
         # Ends that were reached: the position that a reader has then, and what the file looked like.
@@ -87,7 +98,11 @@ class FileSource:
         deadline = time.monotonic() + budget.seconds
         ended_before = len(self._ended)
         while True:
-            batch = self._read(position, budget.rows)
+            try:
+                batch = self._read(position, budget.rows)
+            except Moving:
+                self._let_go()
+                continue
             left = deadline - time.monotonic()
             # A reader who wants all there is must not wait for more once the last end is reached.
             if batch.chunks or left <= 0 or len(self._ended) > ended_before:
@@ -112,6 +127,11 @@ class FileSource:
 
     def close(self) -> None:
         """Let go of the file that is open."""
+        self._let_go()
+        if self._generations is not None:
+            self._generations.close()
+
+    def _let_go(self) -> None:
         if self._open is not None:
             self._open[1].close()
         self._open = None
@@ -137,13 +157,22 @@ class FileSource:
             # Before reading: what is appended meanwhile must show as a change.
             looks = _looks(place.path)
             taken = self._reader(place).take(offset, rows)
+        except Refused:
+            self._check(place, offset)
+            raise
         except OSError as error:
-            self.close()
+            self._let_go()
             raise Unavailable(f"file {place.path} cannot be read: {error.strerror or error}") from error
+        self._check(place, taken.chunks[-1].next_offset if taken.chunks else offset)
         if taken.ended:
             self._ended[place.partition] = (taken.chunks[-1].next_offset if taken.chunks else offset, looks)
-            self.close()
+            self._let_go()
         return taken
+
+    def _check(self, place: Place, upto: int) -> None:
+        """What was read is of the file that was meant, or Moving."""
+        if self._generations is not None:
+            self._generations.read(place.partition, place.path, upto)
 
     def _at_end(self, place: Place, offset: int) -> bool:
         end, looks = self._ended.get(place.partition, (-1, (0, 0)))
@@ -156,16 +185,44 @@ class FileSource:
 
     def _reader(self, place: Place) -> Reader:
         if self._open is None or self._open[0] != place:
-            self.close()
+            self._let_go()
             self._open = (place, _open(place, self._options.chosen_format))
         return self._open[1]
 
     def _found(self) -> tuple[Place, ...]:
+        if self._generations is not None:
+            return self._generations_found(self._generations)
         if not self._places or self._options.live:
-            self._places = tuple(self._look())
+            self._places = tuple(Place(self._name(p), p, self._options.live, self._delimiter()) for p in self._look())
         return self._places
 
-    def _look(self) -> Iterator[Place]:
+    def _generations_found(self, generations: Generations) -> tuple[Place, ...]:
+        """The files by what they are. A rotation takes a moment, in which they may seem to be lost."""
+        for _ in range(_LOOKS):
+            try:
+                found = generations.find(self._seen())
+            except (Moving, Refused) as error:
+                trouble = error
+                time.sleep(_BETWEEN)
+                continue
+            return tuple(Place(f.partition, f.file.path, not f.finished, self._delimiter()) for f in found)
+        if isinstance(trouble, Refused):
+            raise trouble
+        raise Unavailable(f"the files of `{self._options.path}` are rotated faster than they can be looked at")
+
+    def _seen(self) -> list[Seen]:
+        """The files that are meant, and where there is only one, those beside it whose names begin like its own."""
+        wanted = self._look()
+        exact = self._folder / self._options.path
+        alone = exact.is_file() or not set(self._options.path) & set("*?[")
+        beside = (
+            sorted(p for p in exact.parent.iterdir() if p.name.startswith(exact.name) and p != exact) if alone else []
+        )
+        found = [look(self._name(p), p) for p in wanted]
+        found += [look(self._name(p), p, wanted=False) for p in beside if p.is_file()]
+        return [f for f in found if f is not None]
+
+    def _look(self) -> list[Path]:
         options = self._options
         exact = self._folder / options.path
         if exact.is_file():
@@ -176,9 +233,11 @@ class FileSource:
             paths = sorted(p for p in base.glob(str(pattern.relative_to(pattern.anchor))) if p.is_file())
         if not paths and not (options.live and exact.parent.is_dir()):
             raise UsageError(f"no file found for `{options.path}`: looked for {exact.absolute()}")
-        delimiter = options.delimiter or ("\t" if ".tsv" in exact.suffixes else ",")
-        for path in paths:
-            yield Place(self._name(path), path, options.live, delimiter)
+        return paths
+
+    def _delimiter(self) -> str:
+        path = self._folder / self._options.path
+        return self._options.delimiter or ("\t" if ".tsv" in path.suffixes else ",")
 
     def _name(self, path: Path) -> str:
         name = path.as_posix() if Path(self._options.path).is_absolute() else path.relative_to(self._folder).as_posix()
@@ -220,7 +279,8 @@ class FileAdapter:
 
     def open(self, stream: Stream, context: SourceContext) -> FileSource:
         """A reader of the stream's files; they are looked for on first use."""
-        return FileSource(FileOptions.model_construct(**stream.options), context.config_folder)
+        log = EventLog(context.log_folder, f"{stream.name}.files")
+        return FileSource(FileOptions.model_construct(**stream.options), context.config_folder, log)
 
 
 adapter = FileAdapter()

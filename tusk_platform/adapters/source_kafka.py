@@ -5,12 +5,14 @@ The group's committed offsets are a hint for people who look at the cluster; not
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import orjson
 from pydantic import AfterValidator, Field
 
 from tusk_platform.adapters import kafka
@@ -70,7 +72,11 @@ class KafkaOptions(Block):
 
 
 class KafkaSource:
-    """Reads all partitions of one topic with one consumer."""
+    """Reads all partitions of one topic with one consumer, which fetches from all of them at once.
+
+    More consumers gain nothing. Measured with 8 partitions on two cores: one takes 610,000 messages a second, two in
+    threads 510,000, four 560,000; decoding them takes longer (160,000 a second).
+    """
 
     def __init__(self, stream: Stream, context: SourceContext) -> None:
         self._stream = stream
@@ -315,6 +321,7 @@ class KafkaSource:
             offsets=[_offset(r) for r in records],
             next_offset=self._next[partition],
             payloads=[r.value() for r in records],
+            beside=_beside(records),
         )
 
     def _at(self, partition: int, offset: int = _BEGINNING) -> TopicPartition:
@@ -349,6 +356,34 @@ def _offset(message: Message) -> int:
 
 def _partition(message: Message) -> int:
     return message.partition() or 0
+
+
+def _beside(records: Sequence[Message]) -> list[str | None] | None:
+    """Keys and headers of records, as ``_key`` and ``_headers``; None where no record has any."""
+    found = [(r.key(), r.headers()) for r in records]
+    if not any(key is not None or headers for key, headers in found):
+        return None
+    return [_told(key, headers) if key is not None or headers else None for key, headers in found]
+
+
+def _told(key: str | bytes | None, headers: Any) -> str:  # noqa: ANN401 - the library knows several forms
+    told: dict[str, Any] = {} if key is None else {"_key": _text(key)}
+    if headers:
+        values: dict[str, list[Any]] = {}
+        for name, value in dict(headers).items() if isinstance(headers, dict) else headers:
+            values.setdefault(name, []).append(_text(value))
+        told["_headers"] = {name: v if len(v) > 1 else v[0] for name, v in values.items()}
+    return orjson.dumps(told).decode()
+
+
+def _text(value: str | bytes | None) -> Any:  # noqa: ANN401 - text, or what says that it is none
+    """The text of a key or header; what is none is kept as base64."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
 
 
 class KafkaAdapter:

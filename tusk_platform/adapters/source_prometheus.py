@@ -43,7 +43,10 @@ def _known(metric: str) -> str:
 def _named(metrics: tuple[str, ...] | dict[str, str]) -> tuple[str, ...] | dict[str, str]:
     if not isinstance(metrics, dict):
         return metrics
-    return {long_name(name): query for name, query in metrics.items()}
+    named = {long_name(name): query for name, query in metrics.items()}
+    if len(named) < len(metrics):
+        raise wrong("a metric stands twice, by its short and by its long name", "leave one of them out")
+    return named
 
 
 class PrometheusOptions(Block):
@@ -75,7 +78,8 @@ class PrometheusSource:
         self._server = Server(context)
         # The server's clock: what it said, and when.
         self._heard: tuple[int, float] | None = None
-        self._settled = 0
+        # Where what is complete ends: one step after the last complete one.
+        self._end = 0
         self._begin: int | None = None
         # Stretches [from, to) known to hold no samples, and how many series a metric had.
         self._empty: dict[str, tuple[int, int]] = {}
@@ -106,7 +110,7 @@ class PrometheusSource:
         """Complete steps that were not read, as of the last read."""
         if self._heard is None:
             return None
-        return sum(max(0, self._settled + self._step - self._start(m, position)) // self._step for m in self._queries)
+        return sum(-min(0, (self._start(m, position) - self._end) // self._step) for m in self._queries)
 
     def close(self) -> None:
         """Let go of the connection; the next use makes another."""
@@ -117,14 +121,14 @@ class PrometheusSource:
         if self._heard is None or self._until_due(position) <= 0:
             now = self._server.now()
             self._heard = now, time.monotonic()
-            self._settled = self._aligned(now - self._settle)
+            self._end = self._aligned(now - self._settle) + self._step
             if self._begin is None:
                 self._begin = self._aligned(now - self._history)
         chunks: list[Chunk] = []
         at_end: set[str] = set()
         failures: list[TuskError] = []
         for metric in sorted(self._queries, key=lambda m: self._start(m, position)):
-            if self._start(metric, position) <= self._settled:
+            if self._start(metric, position) < self._end:
                 if not rows:
                     continue
                 try:
@@ -135,7 +139,7 @@ class PrometheusSource:
                 if chunk is not None:
                     chunks.append(chunk)
                     rows -= len(chunk.offsets)
-                    if chunk.next_offset <= self._settled:
+                    if self._start(metric, {metric: chunk.next_offset}) < self._end:
                         continue
             at_end.add(metric)
         if failures and not chunks:
@@ -145,16 +149,19 @@ class PrometheusSource:
 
     def _take(self, metric: str, position: Position, rows: int) -> Chunk | None:
         """The next samples of a metric, None where there are none up to now."""
-        while (start := self._start(metric, position)) <= self._settled:
+        while (start := self._start(metric, position)) < self._end:
             first = self._aligned(start)
             points = max(1, min(_MOST_POINTS, rows // self._series.get(metric, 1)))
-            last = min(self._settled, first + (points - 1) * self._step)
+            last = min(self._end - self._step, first + (points - 1) * self._step)
             found = self._server.range(self._queries[metric], first, last, self._step)
             self._series[metric] = max(1, len(found))
             samples = [s for s in _samples(metric, found) if s[0] >= start]
             if samples:
                 taken = samples[:rows]
-                after = last + self._step if len(taken) == len(samples) else taken[-1][0] + 1
+                after = taken[-1][0] + 1
+                if len(taken) == len(samples):
+                    after = self._aligned(after) + self._step
+                    self._empty[metric] = (after, last + self._step)
                 return Chunk(metric, [at for at, _ in taken], after, [row for _, row in taken])
             asked = position.get(metric, self._begin or 0)
             self._empty[metric] = (asked, last + self._step)

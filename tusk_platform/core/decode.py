@@ -146,7 +146,7 @@ def _lineage(records: Records, chunks: Sequence[Chunk], reasons: Mapping[int, st
     count = len(records.extra)
     today = dt.datetime.fromtimestamp(now // 1_000_000, dt.UTC).date()
     columns = {
-        "_extra": records.extra,
+        "_extra": _with_beside(records.extra, chunks),
         "_partition": pa.concat_arrays(
             [pa.repeat(pa.scalar(c.partition, pa.string()), len(c.offsets)) for c in chunks]
         ),
@@ -172,6 +172,16 @@ def _changes(chunks: Sequence[Chunk]) -> dict[str, pa.Array]:
         for f, column in zip(CHANGE_LINEAGE, values, strict=True):
             found[f.name].append(pa.array(column, f.type))
     return {name: pa.concat_arrays(arrays) for name, arrays in found.items()}
+
+
+def _with_beside(extra: pa.Array, chunks: Sequence[Chunk]) -> pa.Array:
+    """What the events carried beyond their columns, and what stood beside them in their source."""
+    if not any(c.beside for c in chunks):
+        return extra
+    beside = [text for c in chunks for text in (c.beside or [None] * len(c.offsets))]
+    own: list[str | None] = extra.to_pylist()
+    merged = [f"{o[:-1]},{b[1:]}" if o and b else o or b for o, b in zip(own, beside, strict=True)]
+    return pa.array(merged, pa.string())
 
 
 def _note_newest(newest: dict[str, int], rows: pa.Table, chunks: Sequence[Chunk]) -> None:

@@ -34,5 +34,5 @@ def long_name(metric: str) -> str:
 
 
 def promql(metric: str, step: int) -> str:
-    """The PromQL of a documented metric. A rate spans four steps, so that one missed scrape leaves two samples in it."""
+    """The PromQL of a documented metric. A rate spans four steps, so that a missed scrape leaves two samples in it."""
     return PROMQL[metric].replace("{span}", f"{max(MINUTE, 4 * step) // SECOND}s")

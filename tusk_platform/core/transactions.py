@@ -53,6 +53,11 @@ def validated(stream: str) -> str:
     return f"quality/{stream}"
 
 
+def expired() -> str:
+    """On the quality table: what was found before it (microseconds UTC) is gone."""
+    return "quality/expired"
+
+
 def refreshed_at(aggregate: str) -> str:
     """On the aggregate's table: when it was last refreshed, microseconds UTC."""
     return f"{aggregate}/time"

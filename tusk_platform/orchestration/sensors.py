@@ -25,8 +25,10 @@ from tusk_platform.units import MINUTE
 TICK_SECONDS: Final = 50.0
 REPORT_EVERY: Final = MINUTE - 5_000_000
 MAINTAIN_SECONDS: Final = 120
-# A tick that takes longer than the 300 s of a call is lost; what a backup has copied by then stays copied.
+# A tick that takes longer than the 300 s of a call is lost. What a backup has copied by then stays copied, and tables
+# that had no turn come first the next time.
 BACKUP_SECONDS: Final = 200.0
+UPKEEP_SECONDS: Final = 200.0
 BACKUP_LOOK_SECONDS: Final = 60
 
 Reporter = Callable[[Platform, dict[str, Any]], list[Any]]
@@ -134,11 +136,14 @@ def _check_sensor(config: Path) -> dg.SensorDefinition:
 def _maintain_sensor(config: Path) -> dg.SensorDefinition:
     def tick(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         try:
-            reports = maintain_all(platform_at(config), command="sensor maintain")
-        except (Held, TuskError) as e:
-            return dg.SkipReason(str(e))
+            platform = platform_at(config)
+            done = maintain_all(platform, within(platform, UPKEEP_SECONDS), command="sensor maintain")
+            left = f", {len(done.left)} left for the next time" if done.left else ""
+            said = "; ".join([f"{len(done.tables)} tables looked after{left}", *done.errors])
+        except TuskError as e:
+            said = str(e)
         gone = forget_old_events(context.instance)
-        return dg.SkipReason(f"{len(reports)} tables looked after; {gone} old events forgotten")
+        return dg.SkipReason(f"{said}; {gone} old events forgotten")
 
     return _sensor("maintain", "Compacts and vacuums tables, applies retention.", tick, seconds=MAINTAIN_SECONDS)
 

@@ -242,8 +242,8 @@ def _runtime(r: Resolution) -> Runtime:
     if (runtime.checkpoint_dir or "").startswith("s3://") and "s3" not in {
         c.name for c in r.draft.every("connections")
     }:
-        r.assumptions.append(Assumption(BACKED_UP_TO, "no object store is connected",
+        r.assumptions.append(Assumption(BACKED_UP_TO, "`connections.s3` names no object store",
                                         "checkpoints go to the folder `checkpoints` in the state folder",
-                                        "connections.s3"))  # fmt: skip
+                                        ""))  # fmt: skip
     checkpoint = runtime.checkpoint_interval or runtime.commit_interval
     return replace(runtime, commit_interval=min(runtime.commit_interval, checkpoint))

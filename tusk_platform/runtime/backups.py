@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from tusk_platform.errors import Held, Refused, Unavailable, UsageError
 from tusk_platform.jobs.backup import Author, BackupReport, backup, pin
@@ -26,7 +24,8 @@ from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
 from tusk_platform.storage.lease import hold
-from tusk_platform.storage.log import EventLog
+from tusk_platform.storage.log import EventLog, log_file
+from tusk_platform.storage.state_files import read_state, write_state
 
 _S3: Final = "s3://"
 # Whoever applies a changed config is waited for the next time.
@@ -89,7 +88,7 @@ def back_up_due(platform: Platform, until: Until, *, command: str) -> BackupRepo
             return None
         began = clock()
         with hold(home.leases, "apply", command=command, patience=_PATIENCE_SECONDS):
-            pinned = pin(platform.lake, clock, applied=_json(home.applied), logs=_logs(platform.plan, home))
+            pinned = pin(platform.lake, clock, applied=read_state(home.applied), logs=_logs(platform.plan, home))
 
         def stopping() -> bool:
             return until.stopping() or (until.deadline is not None and clock() >= until.deadline)
@@ -98,7 +97,7 @@ def back_up_due(platform: Platform, until: Until, *, command: str) -> BackupRepo
         report = backup(pinned, backups, author, stopping=stopping)
         if report.complete:
             done = _State(state.platform, state.continues, backups.address, report.manifest, began)
-            _replace(home.backed_up, asdict(done))
+            write_state(home.backed_up, asdict(done))
         return report
 
 
@@ -124,11 +123,11 @@ def restore(
         try:
             if begun != manifest.id:
                 shutil.rmtree(home.restoring, ignore_errors=True)
-                _replace(home.restore_begun, manifest.id)
+                write_state(home.restore_begun, manifest.id)
             lake = gather(manifest, backups, home.restoring / _LAKE, on_file=on_file)
             _begin_logs(home, manifest, lake)
             if manifest.applied is not None:
-                _replace(home.applied, manifest.applied)
+                write_state(home.applied, manifest.applied)
             # Up to here nobody sees a table; from here on all of them.
             reach("in_restore")
             (home.restoring / _LAKE).rename(home.lake)
@@ -140,7 +139,7 @@ def restore(
 
 def _finish(home: Home, manifest: Manifest) -> Restored:
     # Under a name of its own, so that the backups it came from stay whoever else goes on from them.
-    _replace(home.backed_up, asdict(_State(_name(), manifest.platform)))
+    write_state(home.backed_up, asdict(_State(_name(), manifest.platform)))
     home.restore_begun.unlink()
     shutil.rmtree(home.restoring, ignore_errors=True)
     logs = log_positions(manifest, Lake(home.lake))
@@ -159,7 +158,7 @@ def _begin_logs(home: Home, manifest: Manifest, lake: Lake) -> None:
 
 def _begun(home: Home) -> str | None:
     """The manifest of a restore that was begun."""
-    found: Any = _json(home.restore_begun)
+    found: Any = read_state(home.restore_begun)
     return found and str(found)
 
 
@@ -193,7 +192,7 @@ def _alone(home: Home, command: str) -> Iterator[None]:
 
 def _logs(plan: Plan, home: Home) -> list[str]:
     """Streams that have an embedded log."""
-    return [s.name for s in plan.streams if (home.log / f"{quote(s.name, safe='')}.db").exists()]
+    return [s.name for s in plan.streams if log_file(home.log, s.name).exists()]
 
 
 def _name() -> str:
@@ -201,35 +200,15 @@ def _name() -> str:
 
 
 def _read(home: Home) -> _State:
-    found = _json(home.backed_up)
+    found = read_state(home.backed_up)
     if found is None:
         # Kept from now on: the next call must find what this one copies.
-        _replace(home.backed_up, asdict(_State(_name())))
-        found = _json(home.backed_up)
+        write_state(home.backed_up, asdict(_State(_name())))
+        found = read_state(home.backed_up)
     try:
         return _State(**found)
     except TypeError as error:
         raise Unavailable(f"{home.backed_up} cannot be read: {error}") from None
-
-
-def _json(path: Path) -> Any:  # noqa: ANN401 - any JSON
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"{path} cannot be read: {error}") from None
-
-
-def _replace(path: Path, value: object) -> None:
-    """Write a file in one step."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise Unavailable(f"writing {path}: {error}") from error
 
 
 def place_to_restore_from(plan: Plan, home: Home, config: Path, said: str | None) -> Backups:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from tusk_platform.core import transactions
-from tusk_platform.errors import Unavailable
+from tusk_platform.errors import TuskError, Unavailable
 from tusk_platform.jobs.ingest import IngestReport, Until, ingest
 from tusk_platform.jobs.maintain import MaintainReport, maintain
 from tusk_platform.jobs.refresh import refresh
@@ -18,15 +20,14 @@ from tusk_platform.ports import RefreshResult
 from tusk_platform.runtime.applied import require_applied
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.lease import hold
-from tusk_platform.storage.log import EventLog
+from tusk_platform.storage.log import LOG_PARTITION, EventLog, log_file
 from tusk_platform.storage.memory import trim
-from tusk_platform.units import SECOND
+from tusk_platform.storage.state_files import read_state, write_state
+from tusk_platform.units import DAY, SECOND
 
-# The embedded log as a source, and its one partition.
-LOG: Final = "log"
-LOG_PARTITION: Final = "0"
 # For work that a person asked for. Longer than a tick: whoever holds a lease has let go by then.
 PATIENCE_SECONDS: Final = 60.0
+_EVER: Final = Until()
 
 
 def within(platform: Platform, seconds: float, *, once: bool = False) -> Until:
@@ -88,24 +89,66 @@ def validate_stream(platform: Platform, stream: Stream, *, command: str) -> Vali
         return validate(platform.plan, stream, platform.quality(), platform.lake, clock=platform.clock)
 
 
-def maintain_all(platform: Platform, *, command: str) -> tuple[MaintainReport, ...]:
-    """Compact, expire and vacuum every table, and drop from the embedded log what is in the lake and past its time."""
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What one call looked after, the tables whose turn comes with the next, and what went wrong, a line each."""
+
+    tables: tuple[MaintainReport, ...] = ()
+    left: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+def maintain_all(platform: Platform, until: Until = _EVER, *, command: str) -> Upkeep:
+    """Compact, expire and vacuum tables, and drop from embedded logs what is in the lake and past its time.
+
+    Those come first that were not looked after for longest, so that each has its turn however little time there is. One
+    that fails keeps no other from its turn.
+    """
     with hold(platform.home.leases, "maintain", command=command):
-        for stream in platform.plan.streams:
-            if stream.adapter == LOG:
-                _trim_log(platform, stream)
-        return tuple(
-            maintain(platform.plan, table, platform.lake, clock=platform.clock) for table in platform.lake.tables()
-        )
+        errors = [e for stream in platform.plan.streams if (e := _trim_log(platform, stream))]
+        turns = _turns(platform)
+        waiting = sorted(platform.lake.tables(), key=lambda table: (turns.get(table, 0), table))
+        turns = {table: turns.get(table, 0) for table in waiting}
+        done: list[MaintainReport] = []
+        while waiting and not (done and _over(platform, until)):
+            table = waiting.pop(0)
+            turns[table] = platform.clock()
+            # Before its turn: one that takes the process down with it comes last the next time.
+            with suppress(Unavailable):
+                write_state(platform.home.maintained, turns)
+            done.append(_maintained(platform, table))
+        return Upkeep(tuple(done), tuple(waiting), (*errors, *(f"{r.table}: {r.error}" for r in done if r.error)))
 
 
-def _trim_log(platform: Platform, stream: Stream) -> None:
-    kept = stream.topic_retention or stream.retention
-    read = platform.lake.open(stream.table).transaction(transactions.position(stream.name, LOG_PARTITION))
-    if kept is None or read is None:
-        return
-    log = EventLog(platform.home.log, stream.name)
+def _maintained(platform: Platform, table: str) -> MaintainReport:
     try:
-        log.trim(platform.clock() - kept, through=read)
-    finally:
-        log.close()
+        return maintain(platform.plan, table, platform.lake, clock=platform.clock)
+    except Exception as error:  # noqa: BLE001 - the border of one table: the others must have their turn
+        return MaintainReport(table, 0, 0, error=(str(error) or type(error).__name__).splitlines()[0])
+
+
+def _turns(platform: Platform) -> dict[str, int]:
+    """Table -> when it was last looked after; nothing where that is not known."""
+    try:
+        return dict(read_state(platform.home.maintained) or {})
+    except (Unavailable, ValueError, TypeError):
+        return {}
+
+
+def _over(platform: Platform, until: Until) -> bool:
+    return until.stopping() or (until.deadline is not None and platform.clock() >= until.deadline)
+
+
+def _trim_log(platform: Platform, stream: Stream) -> str | None:
+    """Drop from a stream's log what is in the lake and past its time; why not, where that failed."""
+    if not log_file(platform.home.log, stream.name).exists():
+        return None
+    try:
+        read = platform.lake.open(stream.table).transaction(transactions.position(stream.name, LOG_PARTITION))
+        if read is not None:
+            with closing(EventLog(platform.home.log, stream.name)) as log:
+                kept = stream.topic_retention or stream.retention or DAY
+                log.trim(platform.clock() - kept, through=read)
+    except TuskError as error:
+        return str(error)
+    return None

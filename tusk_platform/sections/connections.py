@@ -23,7 +23,7 @@ from tusk_platform.sections.fields import (
 from tusk_platform.sections.place import Place
 
 # What something connects to today.
-_CARRIED_OUT: Final = frozenset({"database", "kafka", "mqtt", "prometheus"})
+_CARRIED_OUT: Final = frozenset({"database", "kafka", "mqtt", "prometheus", "s3"})
 
 Port = Annotated[int | EnvReference, whole(1, 65_535)]
 DatabaseAddress = Annotated[str | EnvReference, address("postgresql", "postgres")]

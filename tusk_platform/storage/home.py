@@ -68,6 +68,11 @@ class Home:
         return self.root / "build"
 
     @property
+    def maintained(self) -> Path:
+        """When each table was last looked after."""
+        return self.root / "maintained.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Backups, where the place that the config names cannot be reached."""
         return self.root / "checkpoints"

@@ -39,6 +39,11 @@ _PAGES_AT_ONCE: Final = 2_000
 _LONGEST_WAL: Final = 64 * 1024 * 1024
 
 
+def log_file(folder: Path, stream: str) -> Path:
+    """The file that holds a stream's log; not there where it has none."""
+    return folder / f"{quote(stream, safe='')}.db"
+
+
 class Writing:
     """A log's file within a transaction; ``connection`` is for tables beside the log's own."""
 
@@ -81,7 +86,7 @@ class EventLog:
 
     def __init__(self, folder: Path, stream: str) -> None:
         self._stream = stream
-        self._path = folder / f"{quote(stream, safe='')}.db"
+        self._path = log_file(folder, stream)
         self._lock = threading.Lock()
         self._opened: sqlite3.Connection | None = None
 

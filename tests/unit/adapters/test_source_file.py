@@ -27,7 +27,7 @@ ALL = Budget(100_000, 0)
 def opened(folder: Path, **options: object) -> FileSource:
     """A source over files of the folder."""
     stream = a_stream(source="file", options=adapter.check_options(options))
-    return adapter.open(stream, SourceContext(config_folder=folder))
+    return adapter.open(stream, SourceContext(config_folder=folder, log_folder=folder / "log"))
 
 
 def chunks(source: FileSource, position: dict[str, int] | None = None) -> tuple[Chunk, ...]:

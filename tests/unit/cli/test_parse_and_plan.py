@@ -114,7 +114,6 @@ def test_plan_names_what_is_not_carried_out(tusk: Tusk, tmp_path: Path) -> None:
 
     assert inactive == {
         "connections.redis",
-        "real_time_analytics.data_streams.rows.table",
         "real_time_analytics.data_streams.tweets.endpoints",
         "real_time_analytics.processing_pipelines.p.sla",
         "real_time_analytics.dashboards.d.alerting",

@@ -99,9 +99,9 @@ def test_without_retention_everything_stays(lake: Lake) -> None:
 
 
 def test_table_the_plan_does_not_know_is_kept_small_too(lake: Lake) -> None:
-    lake.create("quality", pa.schema([("rule", pa.string())]))
-    handle = lake.open("quality")
+    lake.create("notes", pa.schema([("rule", pa.string())]))
+    handle = lake.open("notes")
     for _ in range(5):
         handle.append(pa.table({"rule": ["r"]}), {})
 
-    assert keep(lake, DAY, "quality").files_after == 1
+    assert keep(lake, DAY, "notes").files_after == 1

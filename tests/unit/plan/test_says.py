@@ -39,6 +39,7 @@ NOWHERE_TO_SAY = {
     "`stream_tumbling` reads stream `user_events`",
     "`stream_sliding` reads stream `user_events`",
     "`stream_session` reads stream `user_events`",
+    "checkpoints go to the folder `checkpoints` in the state folder",
 }
 
 

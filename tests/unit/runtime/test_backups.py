@@ -301,6 +301,18 @@ def test_without_a_place_there_is_no_backup(tmp_path: Path) -> None:
     plain.close()
 
 
+def test_another_place_gets_a_whole_backup_at_once(shop: Safe) -> None:
+    shop.sell(event(0))
+    first = shop.back_up()
+    shop.change(('checkpoint_dir = "safe"', 'checkpoint_dir = "safer"'))
+    second = shop.back_up(after=0)
+
+    assert first is not None
+    assert second is not None
+    assert second.files_copied == first.files_copied
+    assert [len(Backups(str(shop.config.parent / place)).manifests()) for place in ("safe", "safer")] == [1, 1]
+
+
 # -- Where and how often ----------------------------------------------------------------------------------------------
 
 
