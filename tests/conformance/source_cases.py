@@ -285,15 +285,27 @@ NAMES = [
 @pytest.fixture(params=NAMES)
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     """Every source there is, one after the other."""
-    if request.param in DATABASE:
-        made: Case = Database(request.getfixturevalue("postgres"), tmp_path, **DATABASE[request.param])
-    else:
-        made = _made(request.param, tmp_path, request)
+    made = _made(request.param, tmp_path, request)
     yield made
     made.close()
 
 
+FILES: dict[str, tuple[str, Callable[[Path, list[int]], None]]] = {
+    "file_ndjson": ("ndjson", _append_ndjson),
+    "file_ndjson_gz": ("ndjson.gz", _append_packed),
+    "file_csv": ("csv", _append_csv),
+    "file_parquet": ("parquet", _append_parquet),
+}
+SERVED: dict[str, Callable[[pytest.FixtureRequest, Path], Case]] = {
+    "kafka": lambda request, _: Kafka(request.getfixturevalue("kafka").connection),
+    "mqtt": lambda request, folder: Mqtt(request.getfixturevalue("mosquitto").connection, folder),
+    "prometheus": lambda request, _: Samples(request.getfixturevalue("prometheus")),
+}
+
+
 def _made(name: str, folder: Path, request: pytest.FixtureRequest) -> Case:
+    if name in FILES:
+        return Files(folder, *FILES[name])
     match name:
         case "fake":
             return Fake()
@@ -304,16 +316,10 @@ def _made(name: str, folder: Path, request: pytest.FixtureRequest) -> Case:
             return Demo(lambda now: LogAdapter(now, HISTORY).open(a_stream(demo=True), context))
         case "demo":
             return Demo(lambda now: DemoAdapter(now).open(_demo_stream(), SourceContext()))
-        case "file_csv":
-            return Files(folder, "csv", _append_csv)
-        case "file_parquet":
-            return Files(folder, "parquet", _append_parquet)
-        case "file_ndjson_gz":
-            return Files(folder, "ndjson.gz", _append_packed)
-        case "file_ndjson":
-            return Files(folder, "ndjson", _append_ndjson)
-        case "prometheus":
-            return Samples(request.getfixturevalue("prometheus"))
-        case "mqtt":
-            return Mqtt(request.getfixturevalue("mosquitto").connection, folder)
-    return Kafka(request.getfixturevalue("kafka").connection)
+    return _with_service(name, folder, request)
+
+
+def _with_service(name: str, folder: Path, request: pytest.FixtureRequest) -> Case:
+    if name in DATABASE:
+        return Database(request.getfixturevalue("postgres"), folder, **DATABASE[name])
+    return SERVED[name](request, folder)

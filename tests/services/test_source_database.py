@@ -149,6 +149,34 @@ def drop_slots(server: Server) -> None:
             continue
 
 
+@pytest.mark.parametrize(
+    ("cdc_enabled", "change_detection", "ops"),
+    [
+        (True, True, ["update_preimage", "update_postimage"]),
+        (True, False, []),
+        (False, True, ["update_preimage", "update_postimage"]),
+        (False, False, ["update_preimage", "snapshot", "snapshot"]),
+    ],
+)
+def test_keys_say_which_table_and_how_it_is_followed(
+    followed: Follow,
+    cdc_enabled: bool,  # noqa: FBT001 - a value of the config
+    change_detection: bool,  # noqa: FBT001 - as above
+    ops: list[str],
+) -> None:
+    asked = {} if cdc_enabled else POLLED
+    table = followed(cdc_enabled=cdc_enabled, change_detection=change_detection, **asked)
+    table.run("insert into $t values (1, 'a'), (2, 'b')")
+    table.drain()
+    table.run("update $t set v = 'A' where id = 1")
+    time.sleep(0.02)
+
+    assert [op for op, _, _ in table.drain()] == ops
+    slots = table.server.execute("select count(*) from pg_replication_slots where slot_name like 'tusk_orders%'")
+    assert slots == [(int(cdc_enabled),)]
+    assert (table.stream.changes, table.stream.options["table"]) == (bool(ops), table.table)
+
+
 def test_snapshot_then_every_change_in_order(followed: Follow) -> None:
     table = followed(**CDC)
     table.run("insert into $t values (1, 'a'), (2, 'b'), (3, 'c')")
@@ -519,6 +547,22 @@ def test_late_commit_is_found_with_a_cursor(followed: Follow) -> None:
     state = ChangeLog(table.context.log_folder, "orders").state()
     assert state is not None
     assert state["floor"] == "7", "what everybody has ended is not asked for again"
+
+
+@pytest.mark.parametrize("options", [CDC, {**CDC, "change_detection": False}, POLLED], ids=["cdc", "inserts", "hash"])
+def test_lake_that_begins_anew_gets_the_whole_table(followed: Follow, options: dict[str, Any]) -> None:
+    table = followed(**options)
+    table.run("insert into $t values (1, 'a'), (2, 'b'), (3, 'c')")
+    table.drain()
+    table.run("delete from $t where id = 2")
+    table.drain()
+    ChangeLog(table.context.log_folder, "orders").log.trim(time.time_ns() // 1000)
+
+    table.position, table.told = {}, []
+    table.reopen()
+    table.drain()
+
+    assert [row for _, _, row in table.told] == table.there()
 
 
 def test_whole_table_each_time(followed: Follow) -> None:

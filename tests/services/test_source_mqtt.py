@@ -214,6 +214,15 @@ def test_retained_message_counts_once_however_often_it_is_told(scene: Scene) -> 
     assert scene.again("+") == [b"1", b"2", b"2"]
 
 
+def test_quality_of_service_decides_what_waits(scene: Scene) -> None:
+    for qos in (0, 1, 2):
+        scene.again(qos=qos)
+        scene.close()
+        scene.send(b"%d" % qos, qos=qos)
+
+    assert scene.again(qos=2) == [b"1", b"2"]
+
+
 def test_topic_that_left_the_config_is_read_no_more(scene: Scene) -> None:
     drained(scene.open("a", "b"))
     scene.again("b", "c")

@@ -28,6 +28,7 @@ _DELETED: Final = (
 )
 # Bytes of a record before the row; in a key, which is JSON text, a quotation mark never stands without a backslash.
 _ROW: Final = b',"row":'
+_EVER: Final = 2**62
 _EVENTS: Final[frozenset[Op]] = frozenset({"snapshot", "insert"})
 
 # `again`: a row that was there is told once more though nothing of it changed. `truncate`: all rows are gone.
@@ -72,6 +73,14 @@ class ChangeLog:
             self._told(writing, changes[start:])
             writing.mark(_STATE, orjson.dumps(state).decode())
             return writing.end()
+
+    def forget(self) -> None:
+        """Empty the log, so that its receiver begins anew; offsets go on."""
+        self.log.trim(_EVER)
+        with self.log.writing() as writing:
+            writing.connection.execute(_IMAGES)
+            writing.connection.execute("delete from image")
+            writing.connection.execute("delete from mark")
 
     def look_through(self, *, anew: bool) -> None:
         """Begin, or go on, to note which rows of the table are seen."""

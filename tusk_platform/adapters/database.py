@@ -31,7 +31,8 @@ _COLUMNS: Final = """
     from pg_attribute a where a.attrelid = %s and a.attnum > 0 and not a.attisdropped order by a.attnum
 """
 _TABLE: Final = """
-    select c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relreplident::text, c.relpersistence::text
+    select c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relreplident::text, c.relpersistence::text,
+           case when c.reltuples > 0 then (pg_table_size(c.oid) / c.reltuples)::bigint else 10000 end
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(%s)
 """
 _KEY: Final = """
@@ -45,13 +46,18 @@ _DOMAINS: Final = "select oid::bigint, typbasetype::bigint from pg_type where ty
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it is now. ``columns`` are names with numbers of types, ``identity`` is its replica identity."""
+    """A table as it is now.
+
+    ``columns`` are names with numbers of types, ``identity`` is its replica identity, ``row_size`` about the bytes of a
+    row.
+    """
 
     oid: int
     schema: str
     name: str
     kind: str
     identity: str
+    row_size: int
     key: tuple[str, ...]
     columns: tuple[tuple[str, int], ...]
     generated: frozenset[str]
@@ -109,7 +115,7 @@ class Database:
                 f"there is no table `{name}` at {self.address}, or we may not see its schema: "
                 f"`grant usage on schema ... to {self.user()}`"
             )
-        oid, schema, table, kind, identity, persistence = found[0]
+        oid, schema, table, kind, identity, persistence, row_size = found[0]
         if kind not in {"r", "p"} or persistence == "t":
             raise UsageError(f"`{name}` at {self.address} is not a table: views and the like have no primary key")
         columns = self.rows(_COLUMNS, oid)
@@ -120,7 +126,7 @@ class Database:
                 f"changed: `alter table {quoted(schema)}.{quoted(table)} add primary key (...)`"
             )
         return Table(
-            oid, schema, table, kind, identity, key,
+            oid, schema, table, kind, identity, row_size, key,
             columns=tuple((row[0], row[1]) for row in columns),
             generated=frozenset(row[0] for row in columns if row[2]),
             domains=dict(self.rows(_DOMAINS)),
@@ -238,7 +244,7 @@ def in_words(context: SourceContext, error: psycopg.Error) -> Unavailable | Usag
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable(
             f"{at}: a statement took longer than {_STATEMENT} seconds. A new slot waits until every transaction that "
-            f"was open has ended; `table pg_stat_activity` shows them"
+            f"was open has ended (`table pg_stat_activity` shows them); a cursor wants an index"
         )
     if error.sqlstate is not None and error.sqlstate[:2] not in {"08", "53", "57", "40", "55", "58", "XX"}:
         return UsageError(f"{at} refuses: {said}")

@@ -27,8 +27,9 @@ from tusk_platform.adapters.pgoutput import Begin, Commit, Relation, RowChange, 
 from tusk_platform.errors import TuskError, Unavailable, UsageError
 from tusk_platform.ports import SourceContext
 
-# Changes appended at once, rows of a page.
+# Changes appended at once, rows of a page; bytes of them.
 AT_ONCE: Final = 10_000
+_BYTES: Final = 32 * 2**20
 # Seconds: that arrived messages are gathered for one append; that a position may be behind where nothing comes; that
 # a stream nobody read from is believed; between two looks at what the slot holds.
 _GATHER: Final = 0.02
@@ -242,7 +243,7 @@ class ReplicationReceiver:
                 self._take(data, state)
                 if self._transaction.changes:
                     until = min(until, time.monotonic() + _GATHER)
-            full = len(self._transaction.changes) >= AT_ONCE
+            full = len(self._transaction.changes) >= AT_ONCE or self._transaction.size >= _BYTES
             over = data is None and time.monotonic() >= until
             if full or over or (data is None and stream.reached(target) and not self._transaction.open):
                 break
@@ -257,7 +258,7 @@ class ReplicationReceiver:
 
     def _append(self, state: State) -> None:
         transaction = self._transaction
-        changes, transaction.changes = transaction.changes, []
+        changes, transaction.changes, transaction.size = transaction.changes, [], 0
         if not changes:
             return
         lsn = max(state.lsn, transaction.complete)
@@ -316,6 +317,7 @@ class _Transaction:
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
+        self.size = 0
         # Position of its commit (0: none is open), its changes so far, and the end of the last that is complete.
         self.open = 0
         self.seen = 0
@@ -332,6 +334,7 @@ class _Transaction:
                 shape = self._relations.get(message.relation)
                 if self.seen > self._skip and shape is not None:
                     self.changes.append(shape.change(message, self.open))
+                    self.size += len(self.changes[-1].row)
             case Begin():
                 self.open, self.seen = message.lsn, 0
                 self._skip = state.done if message.lsn == state.open else 0

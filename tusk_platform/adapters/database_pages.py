@@ -7,6 +7,9 @@ from typing import Final
 
 from tusk_platform.adapters.database import Database, Table, writer
 
+# A page is held in memory, several times over.
+_BYTES: Final = 32 * 2**20
+_FEWEST: Final = 50
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
@@ -22,10 +25,12 @@ def page(
 ) -> tuple[list[tuple[str, bytes]], tuple[str, ...] | None]:
     """Up to so many rows, each its key and itself, and where the next page begins; None after the last page.
 
-    In the order of the primary key, or of ``cursor`` first; ``floor``: rows from that value of it on.
+    In the order of the primary key, or of ``cursor`` first; ``floor``: rows from that value of it on. Large rows come
+    fewer at a time.
     """
     from psycopg import sql
 
+    limit = min(limit, max(_FEWEST, _BYTES // max(1, table.row_size)))
     columns = [c for c in table.columns if c[0] not in leave_out]
     names = [name for name, _ in columns]
     order = [*([cursor] if cursor else []), *(k for k in table.key if k != cursor)]

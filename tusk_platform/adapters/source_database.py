@@ -116,11 +116,15 @@ def _receiver(stream: Stream, context: SourceContext, changes: ChangeLog) -> Rec
 
 
 class _Trimming:
-    """A receiver whose log forgets, now and then, what the lake has held for a day."""
+    """A receiver whose log forgets, now and then, what the lake has held for a day.
+
+    A lake that begins anew where the log has forgotten something needs the table anew.
+    """
 
     def __init__(self, receiver: Receiver, changes: ChangeLog) -> None:
         self._receiver = receiver
-        self._log = changes.log
+        self._changes = changes
+        self._begun = False
         self._trimmed_at = time.monotonic()
 
     def receive(self, seconds: float) -> bool:
@@ -129,10 +133,14 @@ class _Trimming:
 
     def committed(self, offset: int) -> None:
         """See ``Receiver``."""
+        log = self._changes.log
+        if not self._begun and offset == 0 and log.start() > 0:
+            self._changes.forget()
+        self._begun = True
         self._receiver.committed(offset)
         if time.monotonic() - self._trimmed_at > _TRIM_EVERY:
             self._trimmed_at = time.monotonic()
-            self._log.trim(time.time_ns() // 1000 - _KEPT, through=offset)
+            log.trim(time.time_ns() // 1000 - _KEPT, through=offset)
 
     def behind(self) -> int | None:
         """See ``Receiver``."""

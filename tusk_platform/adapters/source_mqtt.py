@@ -131,6 +131,8 @@ class MqttReceiver:
         # Packets that the broker may send again: id and what it held.
         self._unheard: dict[int, str] = {}
         self._stored: dict[int, str] = {}
+        # Those of an earlier connection: a broker sends them again in portions, so an answer between proves nothing.
+        self._earlier: set[int] = set()
         # The question that is not answered yet, the packets whose acknowledgement it follows, and what came since.
         self._asked: int | None = None
         self._covered: set[int] = set()
@@ -194,6 +196,7 @@ class MqttReceiver:
         known: dict[str, str] = orjson.loads(self._log.mark("unheard") or "{}") if present else {}
         self._stored = {int(number): print_ for number, print_ in known.items()}
         self._unheard = dict(self._stored)
+        self._earlier = set(self._stored)
         had = orjson.loads(self._log.mark("filters") or "[]") if present else []
         wanted = [*self._filters, self._qos]
         if had != wanted:
@@ -248,6 +251,7 @@ class MqttReceiver:
             if message.qos:
                 self._unheard[message.mid] = print_
                 self._covered.discard(message.mid)
+                self._earlier.discard(message.mid)
         if events:
             self._log.append(events, producer="mqtt", marks={**self._marks(), **retained})
         reach("before_acknowledgement")
@@ -270,7 +274,7 @@ class MqttReceiver:
     def _ask(self, link: Link) -> None:
         """Ask the broker for an answer that comes after all it has for us, once it has heard what we said."""
         self._asked = link.ask(f"tusk/nothing/{self._stream}")
-        self._covered, self._took_since = set(self._unheard), False
+        self._covered, self._took_since = self._unheard.keys() - self._earlier, False
 
     def _hear(self, link: Link) -> None:
         if self._asked is None or not link.answered(self._asked):
@@ -282,7 +286,8 @@ class MqttReceiver:
             self._ask(link)
             return
         self._settled = True
-        if self._unheard != self._stored:
+        self._unheard, self._earlier = {}, set()
+        if self._stored:
             self._log.append([], marks=self._marks())
 
     def _marks(self) -> dict[str, str]:

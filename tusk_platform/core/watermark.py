@@ -46,7 +46,8 @@ class Clocks:
             times = [t for t in (was.newest, newest.get(name)) if t is not None]
             partitions[name] = Progress(
                 newest=max(times, default=None),
-                active_at=now if name in brought else was.active_at,
+                # Where the wall clock was put back it has been silent since then, not for as long as the clock runs on.
+                active_at=now if name in brought else min(was.active_at, now),
                 at_end=name in at_end or (was.at_end and name not in brought),
             )
         return replace(self, partitions=partitions)

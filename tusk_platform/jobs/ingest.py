@@ -76,6 +76,28 @@ class IngestReport:
     lag: int | None = None
 
 
+class Steady:
+    """A clock that goes on where another one was put back: for spans of time, which must not become longer by it.
+
+    >>> times = iter([100, 110, 50, 60])
+    >>> clock = Steady(lambda: next(times))
+    >>> clock(), clock(), clock()
+    (110, 110, 120)
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._back = 0
+
+    def __call__(self) -> int:
+        """Microseconds, never fewer than before."""
+        now = self._clock()
+        self._back += max(0, self._last - now)
+        self._last = now
+        return now + self._back
+
+
 # How many ok rows of these batches, first to last, repeat a key that was there before.
 CountDuplicates = Callable[[int, int], int]
 
@@ -124,6 +146,10 @@ class _Loop:
     reached: set[str] = field(default_factory=set)
     pause: float = _FIRST_PAUSE
     failing_since: int | None = None
+    timer: Callable[[], int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timer = Steady(self.clock)
 
     def run(self) -> None:
         """Batch after batch. Whatever fails, the batch is dropped and read again from where the lake says."""
@@ -155,7 +181,7 @@ class _Loop:
 
     def gather(self, standing: Standing) -> tuple[Batch, dict[str, int]]:
         """All that comes within one commit interval and fits the buffer, and the position after it."""
-        end = self.clock() + self.runtime.commit_interval
+        end = self.timer() + self.runtime.commit_interval
         if self.until.deadline is not None:
             end = min(end, self.until.deadline)
         position = dict(standing.position)
@@ -163,7 +189,7 @@ class _Loop:
         at_end: set[str] = set()
         rows = size = 0
         while rows < COMMIT_ROWS and size * _HELD < self.runtime.memory.pool:
-            asked = self.clock()
+            asked = self.timer()
             wait = max(0, end - asked) / SECOND
             budget = Budget(
                 min(self.runtime.batch_rows, COMMIT_ROWS - rows), min(wait, _SHORT_WAIT) if self.until.once else wait
@@ -179,9 +205,9 @@ class _Loop:
             at_end = (at_end - {c.partition for c in part.chunks if c.offsets}) | part.at_end
             rows += part.rows
             size += sum(map(_bytes, part.chunks))
-            if self.clock() >= end or self.until.stopping() or self.all_read(standing, at_end):
+            if self.timer() >= end or self.until.stopping() or self.all_read(standing, at_end):
                 break
-            if not part.rows and self.clock() - asked < SECOND // 20:
+            if not part.rows and self.timer() - asked < SECOND // 20:
                 self.sleep(min(wait, 0.05))  # a source that does not wait for records
         return Batch(tuple(chunks), frozenset(at_end)), position
 
@@ -258,13 +284,13 @@ class _Loop:
         deadline = self.until.deadline
         return (
             self.until.stopping()
-            or (deadline is not None and self.clock() >= deadline)
+            or (deadline is not None and self.timer() >= deadline)
             or self.all_read(standing, set())
         )
 
     def wait_or_raise(self, error: Unavailable) -> None:
         """Wait a little longer each time; out of time, say what failed and what is safe."""
-        now = self.clock()
+        now = self.timer()
         self.failing_since = now if self.failing_since is None else self.failing_since
         given_up = self.failing_since + PATIENCE
         if self.until.deadline is not None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from tusk_platform.core import transactions
 from tusk_platform.core.catalog import definition, query_definition
-from tusk_platform.jobs.ingest import Until
+from tusk_platform.jobs.ingest import Steady, Until
 from tusk_platform.plan.nodes import Aggregate, Plan, Query, Stream
 from tusk_platform.ports import Engine, RefreshResult
 from tusk_platform.storage.lake import Lake
@@ -54,6 +54,7 @@ def refresh(
     """
     last: dict[str, RefreshResult] = {}
     tried: dict[str, int] = {}
+    timer = Steady(clock)
     refreshes = rows = 0
     pace = {a.name: a.update_frequency for a in plan.aggregates_of(stream.name)}
     pace |= {q.name: q.update_frequency for q in plan.queries_of(stream.name)}
@@ -63,17 +64,18 @@ def refresh(
             now = clock()
             # What failed here waits its turn; of what others did the table itself says when its turn is.
             due = {n: max(at, tried.get(n, -pace[n]) + pace[n]) for n, at in times(plan, stream, lake).items()}
-            names = [name for name in pace if name in due and (until.once or due[name] <= now)]
+            # A turn further off than one pace is of a clock that was put back since.
+            names = [n for n in pace if n in due and (until.once or not now < due[n] <= now + pace[n])]
             idle = idle and not names
             for result in engine.refresh(names) if names else ():
                 last[result.aggregate] = result
                 tried[result.aggregate] = now
                 refreshes += result.error is None
                 rows += result.rows
-        if until.once or _over(until, clock()):
+        if until.once or _over(until, timer()):
             return RefreshReport(stream.name, refreshes, rows, tuple(last.values()))
         if idle:
-            wait(_pause(until, clock()) / SECOND)
+            wait(_pause(until, timer()) / SECOND)
 
 
 def due_times(plan: Plan, stream: Stream, lake: Lake) -> dict[str, int]:

@@ -148,6 +148,18 @@ def test_a_failure_waits_its_turn_and_hinders_no_other(engine: Recorder, lake: L
     assert report.refreshes == 1
 
 
+def test_clock_that_was_put_back_makes_nothing_wait_for_it(engine: Recorder, lake: Lake, clock: Clock) -> None:
+    add(lake, STREAM, [], 1)
+    clock.lake, clock.batch = lake, 1
+    run(engine, lake, clock, seconds=15)
+    engine.calls.clear()
+    clock.now -= 3_600 * SECOND
+
+    run(engine, lake, clock, seconds=25)
+
+    assert engine.calls == [["fast", "slow"], ["fast"], ["fast"]]
+
+
 def test_it_stops_when_told(engine: Recorder, lake: Lake, clock: Clock) -> None:
     add(lake, STREAM, [], 1)
     report = refresh(
