@@ -31,9 +31,13 @@ real_time_analytics = {{ data_streams = {{ orders = {{
 
 
 class Numbers(Protocol):
-    """The stream `orders` of one source, written by somebody else than the platform."""
+    """The stream `orders` of one source, written by somebody else than the platform.
+
+    ``kept``: what is written before anybody looked is there too.
+    """
 
     name: str
+    kept: bool
 
     def config(self) -> str:
         """A config that reads it."""
@@ -89,6 +93,7 @@ class Counted:
     """Sources whose numbers ascend: what was written is known without asking."""
 
     name = ""
+    kept = False
 
     def __init__(self) -> None:
         self.written = 0
@@ -162,6 +167,7 @@ class Samples:
     """A metric of a real Prometheus server, a sample a second in each of two series."""
 
     name = "prometheus"
+    kept = True
 
     def __init__(self, server: Prometheus) -> None:
         self._server = server
@@ -206,6 +212,8 @@ class Samples:
 
 class Table:
     """A table of a real database, of rows that come, change and go, each change with a number of its own."""
+
+    kept = True
 
     def __init__(self, server: Server, mode: str) -> None:
         self.name = f"database, {mode}"
@@ -273,5 +281,5 @@ class Table:
         ]
 
     def _do(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        whole = pg.SQL(statement).format(pg.Identifier(self._table))  # type: ignore[arg-type]  # statements of this file
+        whole = pg.SQL(statement).format(pg.Identifier(self._table))
         return self._server.execute(whole, *values)

@@ -186,3 +186,19 @@ def test_last_line_of_a_rotated_file_needs_no_end(folder: Path) -> None:
     os.utime(folder / "app.log.1", (time.time() - 120, time.time() - 120))
 
     assert (first, second, log.read()) == ([1], [3], [2])
+
+
+def test_log_that_was_empty_when_it_was_first_looked_at_is_read_from_its_beginning(folder: Path) -> None:
+    log = Log(folder)
+    log.file.touch()
+    assert log.read() == []
+    assert log.read() == []
+    for age in (1, 2):
+        log.write(age)
+        if age == 2:
+            (folder / "app.log.1").rename(folder / "app.log.2")
+        log.file.rename(folder / "app.log.1")
+    log.write(3)
+
+    assert log.read() == [1, 2, 3]
+    assert set(log.position) == {"app.log", "app.log#2", "app.log#3"}

@@ -74,12 +74,12 @@ def test_a_changed_row_leaves_its_window_and_comes_into_another() -> None:
         values = {"amount": Decimal(amount), "user": "u"}
         return Event(START + second * SECOND, offset, offset, values=values, op=op, key=key)
 
-    def after(*records: Event) -> dict[int, tuple[int, Decimal]]:
+    def after(*records: Event) -> dict[int, tuple[int, int]]:
         """Minute -> rows and their sum, once these records came."""
         engine.add(TABLE, list(records), records[-1].batch)
         engine.refresh("minutely")
         found = engine.rows("minutely")
-        return {(k[0] - START) // MINUTE: (row["event_count"], row["revenue"]) for k, row in found.items()}
+        return {(k[0] - START) // MINUTE: (row["event_count"], int(row["revenue"])) for k, row in found.items()}
 
     assert after(record(1, "snapshot", 5, 10), record(2, "insert", 65, 7, "b")) == {0: (1, 10), 1: (1, 7)}
     # The amount is another one; then the time is, so that an old window loses the row and a new one gets it.

@@ -18,12 +18,15 @@ import dagster as dg
 import pytest
 
 from tests.fakes.quality import RuleJudge
+from tests.services.kafka import Broker
+from tusk_platform.compile import load_plan
 from tusk_platform.jobs.validate import validate_all
 from tusk_platform.orchestration import retries, sensors
 from tusk_platform.orchestration.build import build_definitions
 from tusk_platform.orchestration.open import platform_at
 from tusk_platform.orchestration.specs import key_of
 from tusk_platform.orchestration.upkeep import forget_old_events
+from tusk_platform.ports import Publisher, SourceContext, source_adapter
 from tusk_platform.runtime import steps
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.runtime.publishing import publish_events
@@ -298,3 +301,25 @@ def test_dagster_validates_the_repository_as_it_is(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.service("kafka")
+def test_topic_that_differs_from_the_config_is_a_failed_check(config: Path, kafka: Broker) -> None:
+    adapter = source_adapter("kafka")
+    made = CONFIG.replace('topic = "orders"', 'topic = "orders-that-differ"\n            partition_count = 2')
+    connection = f'connections = {{ kafka = {{ bootstrap_servers = "{kafka.address}" }} }}\n'
+    config.write_text(connection + made)
+    [stream] = load_plan(config).streams
+    assert isinstance(adapter, Publisher)
+    adapter.publish(stream, SourceContext(connection=kafka.connection), [event(1)])
+    config.write_text(connection + made.replace("partition_count = 2", "partition_count = 3"))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = tick(build_definitions(config), "report_checks", instance)
+        again = tick(build_definitions(config), "report_checks", instance, first.cursor)
+
+    [told] = [e for e in first.asset_events if e.check_name == "source_as_configured"]
+    assert not told.passed
+    assert "has 2 partitions, the config says partition_count = 3" in told.description
+    assert again.asset_events == []

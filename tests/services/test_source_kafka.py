@@ -138,7 +138,7 @@ def rows(topic: Topic, batch: Batch) -> list[dict[str, Any]]:
 def test_keys_and_headers_are_kept_where_there_are_some(topic: Topic) -> None:
     topic.make()
     producer = topic.producer()
-    headers: list[tuple[str, bytes | None]] = [("trace", b"a"), ("trace", b"b"), ("raw", b"\xff"), ("none", None)]
+    headers: list[tuple[str, str | bytes | None]] = [("trace", b"a"), ("trace", b"b"), ("raw", b"\xff"), ("none", None)]
     producer.produce(topic.name, b"{}", headers=headers)
     producer.produce(topic.name, b"{}", key=b"\xfe")
     producer.produce(topic.name, b"{}")

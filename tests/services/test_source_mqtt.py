@@ -140,6 +140,25 @@ def test_what_was_taken_but_not_acknowledged_counts_once(scene: Scene) -> None:
     assert scene.again() == [b"%d" % n for n in range(50)]
 
 
+def test_what_is_sent_again_in_portions_counts_once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    many = "max_inflight_messages 200\n"
+    broker = Mosquitto(tmp_path_factory.mktemp("portions"), many)
+    broker.start()
+    scene = Scene(broker, tmp_path)
+    drained(scene.open())
+    scene.close()
+    scene.send(*(b"%d" % n for n in range(150)))
+    with receiving(scene, {"TUSK_FAULT": "before_acknowledgement"}) as died:
+        assert died.wait(30) == -9
+    broker.stop()
+    broker._config.write_text(broker._config.read_text().replace(many, ""))
+    broker.start()
+    found = scene.again()
+    broker.stop()
+
+    assert found == [b"%d" % n for n in range(150)]
+
+
 def receiving(scene: Scene, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """A process that receives the test's messages until it is killed."""
     command = [sys.executable, "-m", "tests.services.receive_mqtt", f"{scene.base}/#"]

@@ -93,23 +93,26 @@ class Generations:
     def find(self, files: Sequence[Seen]) -> tuple[Found, ...]:
         """The generations among some files, oldest first; Refused where one was replaced and is nowhere to be found."""
         known = self._remembered()
-        free = {f.path: f for f in files if f.size}
+        free = {f.path: f for f in files}
         placed: dict[str, Seen] = {}
         for which in (self._same, self._holding):
             for generation in known.values():
                 if generation.partition not in placed and (file := which(generation, free.values())):
                     placed[generation.partition] = free.pop(file.path)
-        originals = [*placed.values(), *free.values()]
+        free = {path: f for path, f in free.items() if f.size}
+        originals = [f for f in (*placed.values(), *free.values()) if f.size]
         fresh = [f for f in sorted(free.values(), key=_age) if self._is_new(f, placed, originals)]
         made, lost = self._first_seen(fresh, placed, [f.name for f in files])
+        empty = self._empty_yet(files)
         if any(not _still(f) for f in files):
             raise Moving
         if lost:
             raise Refused(lost)
-        self._remember([*self._moved(placed), *made])
+        self._remember([*self._moved(placed), *made, *empty])
         for file in files:
             # Nothing can be read of it yet, but it is there.
-            if file.wanted and file.name not in {*self._remembered(), *placed} and not _bytes(file, 0, 1):
+            made_now = file.name in {g.partition for g in empty}
+            if made_now or (file.wanted and file.name not in {*self._remembered(), *placed} and not _bytes(file, 0, 1)):
                 placed[file.name] = file
         return tuple(Found(p, f, self._is_finished(p, f)) for p, f in sorted(placed.items(), key=lambda i: _age(i[1])))
 
@@ -140,6 +143,8 @@ class Generations:
 
     def _holding(self, generation: Generation, files: Iterable[Seen]) -> Seen | None:
         """Another file that holds all that was known of it: at its own place, else wherever."""
+        if not generation.size:
+            return None
         mine = sorted(files, key=lambda f: (f.name != generation.name, f.name))
         return next((f for f in mine if self._fits(f, generation)), None)
 
@@ -184,6 +189,12 @@ class Generations:
             known.append(Generation(partition, name, file.device, file.inode, size, print_))
             placed[partition] = file
         return known[len(self._remembered()) :], ""
+
+    def _empty_yet(self, files: Sequence[Seen]) -> list[Generation]:
+        """Files that nothing was written to when they were first looked at: what becomes of them is theirs."""
+        known = {g.name for g in self._remembered().values()}
+        fresh = (f for f in files if f.wanted and not f.size and f.name not in known)
+        return [Generation(f.name, f.name, f.device, f.inode, 0, self._print(f, 0) or "") for f in fresh]
 
     def _moved(self, placed: Mapping[str, Seen]) -> list[Generation]:
         known = self._remembered()

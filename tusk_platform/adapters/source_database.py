@@ -162,14 +162,6 @@ def inspect(stream: Stream, context: SourceContext) -> tuple[str, ...]:
         return _slot_complaints(stream, context, database)
 
 
-def health(stream: Stream, context: SourceContext) -> tuple[str, ...]:
-    """What is wrong with the stream's slot, a sentence each; nothing where all is well or there is none."""
-    if not _options(stream).cdc_enabled:
-        return ()
-    with closing(Database(context)) as database:
-        return _slot_complaints(stream, context, database)
-
-
 def _slot_complaints(stream: Stream, context: SourceContext, database: Database) -> tuple[str, ...]:
     options = _options(stream)
     changes = ChangeLog(context.log_folder, stream.name)
@@ -199,7 +191,6 @@ class DatabaseAdapter:
     columns: tuple[tuple[str, str], ...] = ()
     options = DatabaseOptions
     inspect = staticmethod(inspect)
-    health = staticmethod(health)
 
     def check_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated options of one stream."""

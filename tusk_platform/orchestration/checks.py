@@ -12,6 +12,7 @@ import dagster as dg
 from tusk_platform.core.quality import CARRIED
 from tusk_platform.generate.expectations import suite
 from tusk_platform.jobs.validate import Verdict, latest
+from tusk_platform.orchestration.outside import AS_CONFIGURED, outside_news, outside_results, outside_specs
 from tusk_platform.orchestration.specs import key_of
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import ExpectationResult
@@ -28,19 +29,23 @@ def check_name(rule: str) -> str:
 
 
 def stream_check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
-    """A check for each expectation of the stream's suite, and one for columns that no event carries."""
+    """A check for each expectation of the stream's suite, one for columns that no event carries, one of its source."""
     rules = [(e["meta"]["rule"], f"{e['type']} ({e['meta']['key']})") for e in suite(stream)["expectations"]]
     rules.append((CARRIED, "Every column that an aggregate reads was carried by some event."))
-    return [
+    specs = [
         dg.AssetCheckSpec(check_name(rule), asset=key_of(stream.table), description=text, metadata={"rule": rule})
         for rule, text in rules
     ]
+    return [*specs, *outside_specs(stream)]
 
 
 def stream_check_results(platform: Platform, stream: Stream) -> Iterator[dg.AssetCheckResult]:
     """The newest verdicts of a stream, at the end of a run that materializes it."""
     verdicts = {check_name(v.result.rule): v for v in _verdicts(platform) if v.result.stream == stream.name}
+    yield from outside_results(platform, stream)
     for spec in stream_check_specs(stream):
+        if spec.name == AS_CONFIGURED:
+            continue
         verdict = verdicts.get(spec.name)
         if verdict is None:
             yield dg.AssetCheckResult(
@@ -63,7 +68,7 @@ def check_news(platform: Platform, cursor: dict[str, Any]) -> list[dg.AssetCheck
             news.append(_evaluation(verdict))
     if again and news:
         cursor["all_at"] = platform.clock()
-    return news
+    return news + outside_news(platform, cursor)
 
 
 def _verdicts(platform: Platform) -> Iterator[Verdict]:

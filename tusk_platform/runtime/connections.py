@@ -39,6 +39,22 @@ def try_connections(plan: Plan, config: Path) -> Tried:
     return Tried(tuple(problems), tuple(tried), tuple(untried))
 
 
+def is_inspected(stream: Stream) -> bool:
+    """Whether something outside can be looked at for a stream."""
+    return stream.connection is not None and _inspector(stream) is not None
+
+
+def differences(plan: Plan, stream: Stream, config: Path) -> tuple[str, ...]:
+    """What is outside of a stream and not as the config says, a sentence each; also that nobody answers."""
+    inspector = _inspector(stream)
+    if inspector is None:
+        return ()
+    try:
+        return inspector.inspect(stream, source_context(plan, stream, config, home_of(config)))
+    except (Unavailable, UsageError) as error:
+        return (str(error),)
+
+
 def _inspector(stream: Stream) -> Inspector | None:
     adapter = source_adapter(stream.adapter)
     return adapter if isinstance(adapter, Inspector) else None
