@@ -6,10 +6,12 @@ import json
 import re
 import shutil
 import signal
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -95,9 +97,9 @@ def until(done: Callable[[], Any], seconds: float) -> Any:  # noqa: ANN401 - wha
     return found
 
 
-def post(base: int, amount: int) -> int:
+def post(base: int, amount: int, **more: str) -> int:
     """Publish one order over HTTP; the status of the answer."""
-    event = {"timestamp": datetime.now(UTC).isoformat(), "amount": amount, "event_id": f"{time.time_ns()}"}
+    event = {"timestamp": datetime.now(UTC).isoformat(), "amount": amount, "event_id": f"{time.time_ns()}", **more}
     request = urllib.request.Request(
         f"http://127.0.0.1:{base + 1}/streams/orders/events",
         data=json.dumps(event).encode(),
@@ -135,22 +137,65 @@ def test_page_follows_published_events_without_reload(tusk: Tusk, base: int) -> 
 @pytest.mark.timeout(600)
 def test_materializations_appear_in_dagster(base: int) -> None:
     post(base, 0)  # whichever test comes first, the page's sum is its own
-    query = {
-        "query": """{assetOrError(assetKey: {path: ["raw", "orders"]}) {
-            ... on Asset {assetMaterializations {timestamp}}}}"""
-    }
 
     def materialized() -> bool:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{base}/graphql",
-            data=json.dumps(query).encode(),
-            headers={"content-type": "application/json"},
+        found = graphql(
+            base,
+            """{assetOrError(assetKey: {path: ["raw", "orders"]}) {
+                ... on Asset {assetMaterializations {timestamp}}}}""",
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            found = json.load(answer)["data"]["assetOrError"]
-        return bool(found.get("assetMaterializations"))
+        return bool(found["assetOrError"].get("assetMaterializations"))
 
     assert until(materialized, 120)
+
+
+def graphql(base: int, text: str) -> Any:  # noqa: ANN401 - whatever was asked for
+    """Dagster's answer to a query or a mutation."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{base}/graphql",
+        data=json.dumps({"query": text}).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["data"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_reload_in_the_middle_of_ticks_and_a_second_daemon_lose_and_double_nothing(tusk: Tusk, base: int) -> None:
+    home = tusk.folder / ".tusk"
+    posted = 0
+    with (tusk.folder / "daemon.log").open("wb") as output:
+        second = subprocess.Popen(
+            [Path(tusk.program).parent / "dagster-daemon", "run", "-w", home / "dagster" / "workspace.yaml"],
+            cwd=tusk.folder, env=tusk.full_environment() | {"DAGSTER_HOME": str(home / "dagster")}, stdout=output,
+            stderr=output,
+        )  # fmt: skip
+    try:
+        for _ in range(3):
+            for _ in range(40):
+                # Nothing for the page's sum, which is another test's.
+                post(base, 0, kind="counted")
+                posted += 1
+                time.sleep(0.05)
+            reloaded = graphql(
+                base,
+                """mutation {reloadRepositoryLocation(repositoryLocationName: "tusk_platform.definitions") {
+                    __typename ... on WorkspaceLocationEntry {loadStatus}}}""",
+            )
+            assert reloaded["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry", reloaded
+
+        def counted() -> list[dict[str, Any]]:
+            return tusk.sql(
+                """select count(*) as rows, count(distinct event_id) as events from raw.orders
+                where _extra like '%counted%'"""
+            )
+
+        assert until(lambda: counted()[0]["events"] == posted, 180), counted()
+        assert counted() == [{"rows": posted, "events": posted}]
+    finally:
+        second.kill()
+        second.wait()
 
 
 @pytest.mark.slow

@@ -80,6 +80,8 @@ def _stream(s: Stream) -> Iterable[str]:
     roles = {"event time": s.event_time, "key": s.key, "value": s.value, "type": s.event_type}
     yield "  " + ", ".join(f"{k} {v}" for k, v in roles.items() if v)
     yield "  columns: " + ", ".join(f"{c.name} {c.type}" for c in s.columns)
+    if s.changes:
+        yield "  changes of a table: raw keeps every image of a row, readers see the newest that is not deleted"
     if s.deduplicate:
         yield f"  repeated: same {', '.join(s.dedup_key)} within {spell(s.dedup_horizon)}"
     if s.rules:

@@ -64,8 +64,11 @@ def _of_stream(s: Stream) -> Iterator[Asset]:
     words = f"events of `{s.name}` ({s.source}) from {read}, every row with its verdict and position"
     checks = tuple(f"check {rule} of {s.table}" for rule in rules)
     yield Asset(s.table, s.name, words, s.origin, tests=checks, columns=columns)
-    once = f", repeated ones (same {', '.join(s.dedup_key)}) once" if s.deduplicate else ""
-    words = f"events of `{s.name}` that kept every row rule{once}"
+    words = f"events of `{s.name}` that kept every row rule"
+    if s.changes:
+        words += ", of each row the newest image that is not deleted"
+    elif s.deduplicate:
+        words += f", repeated ones (same {', '.join(s.dedup_key)}) once"
     yield Asset(f"clean.{s.name}", s.name, words, s.origin, reads=(s.table,), columns=columns)
     words = f"verdicts of the expectation suite over `{s.name}`"
     yield Asset(f"quality.{s.name}", s.name, words, s.origin, reads=(s.table,), tests=checks)
