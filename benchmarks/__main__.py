@@ -19,7 +19,7 @@ from benchmarks.running import separately
 # The most sensitive to what else the machine does come first.
 NAMES: Final = (
     "ingest", "exactly_once", "history", "freshness", "imports", "config_size", "border", "refresh", "scratch",
-    "storage", "lake_commits",
+    "storage", "soak", "lake_commits",
 )  # fmt: skip
 PAGE: Final = Path(__file__).parent / "results" / "README.md"
 

@@ -164,6 +164,9 @@ def graphql(base: int, text: str) -> Any:  # noqa: ANN401 - whatever was asked f
 @pytest.mark.timeout(600)
 def test_reload_in_the_middle_of_ticks_and_a_second_daemon_lose_and_double_nothing(tusk: Tusk, base: int) -> None:
     home = tusk.folder / ".tusk"
+    [place] = graphql(base, "{workspaceOrError {... on Workspace {locationEntries {name}}}}")["workspaceOrError"][
+        "locationEntries"
+    ]
     posted = 0
     with (tusk.folder / "daemon.log").open("wb") as output:
         second = subprocess.Popen(
@@ -180,8 +183,8 @@ def test_reload_in_the_middle_of_ticks_and_a_second_daemon_lose_and_double_nothi
                 time.sleep(0.05)
             reloaded = graphql(
                 base,
-                """mutation {reloadRepositoryLocation(repositoryLocationName: "tusk_platform.definitions") {
-                    __typename ... on WorkspaceLocationEntry {loadStatus}}}""",
+                f"""mutation {{reloadRepositoryLocation(repositoryLocationName: "{place["name"]}") {{
+                    __typename ... on WorkspaceLocationEntry {{loadStatus}}}}}}""",
             )
             assert reloaded["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry", reloaded
 
