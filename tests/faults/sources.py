@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -174,6 +176,7 @@ class Samples:
         self._metric = f"orders_{uuid.uuid4().hex}"
         self._samples: dict[tuple[int, str], float] = {}
         self._next = self._now() - 60
+        self._turn = threading.Lock()
         self.write()
 
     @staticmethod
@@ -187,13 +190,14 @@ class Samples:
         )
 
     def write(self) -> None:
-        """Samples of all the seconds that have passed."""
-        while self._next <= self._now():
-            at = self._next * SECOND
-            new = {(at, series): float(len(self._samples) + i) for i, series in enumerate("ab")}
-            self._server.write([({"__name__": self._metric, "series": s}, [(t, v)]) for (t, s), v in new.items()])
-            self._samples |= new
-            self._next += 1
+        """Samples of all the seconds that have passed; where the server is away, the next call brings them."""
+        with self._turn, suppress(OSError):
+            while self._next <= self._now():
+                at = self._next * SECOND
+                new = {(at, series): float(len(self._samples) + i) for i, series in enumerate("ab")}
+                self._server.write([({"__name__": self._metric, "series": s}, [(t, v)]) for (t, s), v in new.items()])
+                self._samples |= new
+                self._next += 1
 
     def rest(self) -> None:
         """Points are read once they cannot change any more."""
