@@ -15,7 +15,7 @@ from tusk_platform.core import row_rules
 from tusk_platform.core.records import Records, of_payloads, of_table
 from tusk_platform.core.schema import CHANGE_LINEAGE, TIMESTAMP, raw_schema
 from tusk_platform.errors import Refused
-from tusk_platform.plan.nodes import Stream
+from tusk_platform.plan.nodes import RETRACTIONS, Stream
 from tusk_platform.ports import Batch, Chunk
 
 # The stream's columns in; its derived columns out, and FAILED: the name of the first that has no value for the row.
@@ -66,11 +66,11 @@ def _rows(stream: Stream, chunks: Sequence[Chunk], now: int, derive: Derive | No
     times = _with_arrivals(stream, records.event_time.array, chunks)
     if stream.arrival_time and (own := stream.column(stream.event_time)) and own.type == "timestamp":
         columns[stream.event_time] = times
-    far = pc.greater(times.cast(pa.int64()), now + stream.max_future)
-    reasons = _reasons(stream, records, _Judged(columns, failures, times, far))
-    columns |= _lineage(records, chunks, reasons, now)
-    if stream.changes:
-        columns |= _changes(chunks)
+    said = _changes(chunks) if stream.changes else {}
+    taken_back = pc.is_in(said["_op"], pa.array(RETRACTIONS)) if said else pa.repeat(pa.scalar(value=False), count)
+    far = pc.and_not(pc.greater(times.cast(pa.int64()), now + stream.max_future), taken_back)
+    reasons = _reasons(stream, records, _Judged(columns, failures, times, far, taken_back))
+    columns |= _lineage(records, chunks, reasons, now) | said
     columns["_event_time"] = pc.if_else(far, pa.scalar(None, TIMESTAMP), times)
     schema = raw_schema(stream)
     unknown = pa.nulls(count)
@@ -86,10 +86,15 @@ class _Judged:
     failures: Mapping[str, Mapping[int, str]]
     times: pa.Array
     far: pa.Array
+    taken_back: pa.Array
 
 
 def _reasons(stream: Stream, records: Records, judged: _Judged) -> dict[int, str]:
-    """The first reason against each bad row: unreadable, required, event time, type, range."""
+    """The first reason against each bad row: unreadable, required, event time, type, range.
+
+    What takes back an image of a row is only placed in time: it must not depend on rules, which may be others by now
+    than those that let the image in.
+    """
     reasons = dict(records.reasons)
     verdicts = (
         row_rules.missing(judged.columns, stream.rules, judged.failures),
@@ -97,9 +102,12 @@ def _reasons(stream: Stream, records: Records, judged: _Judged) -> dict[int, str
         row_rules.mistyped(judged.failures, stream.rules),
         row_rules.outside(judged.columns, stream.rules),
     )
+    exempt = set(pc.indices_nonzero(judged.taken_back).to_pylist())
+    untimely = verdicts[1]
     for verdict in verdicts:
         for row, reason in verdict.items():
-            reasons.setdefault(row, reason)
+            if verdict is untimely or row not in exempt:
+                reasons.setdefault(row, reason)
     return reasons
 
 
@@ -186,6 +194,10 @@ def _with_beside(extra: pa.Array, chunks: Sequence[Chunk]) -> pa.Array:
 
 def _note_newest(newest: dict[str, int], rows: pa.Table, chunks: Sequence[Chunk]) -> None:
     times = rows.column("_event_time").combine_chunks().cast(pa.int64())
+    if "_op" in rows.column_names:
+        # An image that is taken back has moved the watermark when it came, if it was one that may.
+        taken_back = pc.is_in(rows.column("_op").combine_chunks(), pa.array(RETRACTIONS))
+        times = pc.if_else(taken_back, pa.scalar(None, pa.int64()), times)
     start = 0
     for chunk in chunks:
         greatest = pc.max(times.slice(start, len(chunk.offsets))).as_py()

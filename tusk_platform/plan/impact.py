@@ -21,6 +21,8 @@ Action = Literal["rebuilt", "moved", "retyped", "restarted", "dropped"]
 TABLES: Final[Mapping[str, str]] = {"streams": "raw", "aggregates": "agg", "queries": "query"}
 # Options by which a source knows what was read of it: with other values stored positions mean nothing.
 _POSITIONED_BY: Final = ("topic", "path", "table", "property_id", "object")
+# What decides the event time of a table's row, and whether it is one.
+_TIMED_BY: Final = ("changes", "timezone", "time_format")
 _EMBEDDED: Final = "log"
 _WORD: Final = re.compile(r"\w+")
 _ANOTHER_NAME: Final = "give it another name: then it is read from its beginning, and what is here stays"
@@ -170,6 +172,14 @@ def _positions_lost(was: Json, now: Json) -> tuple[str, ...]:
                 found.append(f"{option}: {_said(before)} → {_said(after)}")
     if was["event_time"] != now["event_time"]:
         found.append(f"event_time: {was['event_time']} → {now['event_time']}")
+    elif was.get("changes") or now.get("changes"):
+        # What takes a row back is found by the time that the row had.
+        for key in _TIMED_BY:
+            if was.get(key) != now.get(key):
+                found.append(f"{key}: {_said(was.get(key))} → {_said(now.get(key))}")
+        before, after = (s["expressions"].get(s["event_time"]) for s in (was, now))
+        if before != after:
+            found.append(f"derive.{now['event_time']}: {_said(before)} → {_said(after)}")
     return tuple(found)
 
 

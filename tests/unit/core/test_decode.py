@@ -15,8 +15,8 @@ from tests.fakes.streams import COLUMNS, a_stream
 from tusk_platform.core.decode import Decoded, decode
 from tusk_platform.core.schema import raw_schema
 from tusk_platform.errors import Refused
-from tusk_platform.plan.nodes import Column, ColumnType, Stream
-from tusk_platform.ports import Batch, Chunk
+from tusk_platform.plan.nodes import Column, ColumnType, Op, Stream
+from tusk_platform.ports import Batch, Changes, Chunk
 from tusk_platform.units import HOUR
 
 NOW = 1_704_110_400_000_000  # 2024-01-01T12:00:00Z
@@ -337,3 +337,31 @@ def test_any_payloads_at_all_are_one_row_each(payloads: list[bytes | None]) -> N
     assert together == alone
     assert all((r["_status"] == "ok") == (r["_reason"] is None) for r in alone)
     assert all(r["_payload"] == p for r, p in zip(alone, payloads, strict=True) if r["_status"] != "ok")
+
+
+def test_what_takes_a_row_back_is_only_placed_in_time() -> None:
+    """Rules may be others by now than those that let the row in; its later images are judged by those of now."""
+    stream = a_stream(changes=True)
+    at = {"timestamp": "2024-01-01T11:00:00Z"}
+    far = {"timestamp": "2024-01-01T20:00:00Z", "user_id": 7, "amount": 1}
+    events: list[tuple[Op, dict[str, object] | bytes]] = [
+        ("delete", at),
+        ("update_preimage", {**at, "amount": -1}),
+        ("update_postimage", {**at, "user_id": 7, "amount": -1}),
+        ("insert", at),
+        ("delete", far),
+        ("insert", far),
+        ("delete", {"user_id": 7}),
+        ("delete", b"no json"),
+    ]
+    payloads = [e if isinstance(e, bytes) else json.dumps(e).encode() for _, e in events]
+    ops = [op for op, _ in events]
+    changes = Changes(ops, list(range(8)), [str(n) for n in range(8)])
+    found = decode(stream, Batch((Chunk("0", range(8), 8, payloads=payloads, changes=changes),)), NOW)
+
+    table = found.rows.to_pylist()
+    assert [r["_status"] == "ok" for r in table] == [True, True, False, False, True, False, False, False]
+    assert [(r["_op"], r["_lsn"], r["_key"]) for r in table] == [(op, n, str(n)) for n, op in enumerate(ops)]
+    # Not from the row that is still hours ahead, although what takes it back must be found at its time.
+    assert dict(found.newest) == {"0": NOW - HOUR}
+    assert table[4]["_event_time"] == NOON + dt.timedelta(hours=8)

@@ -122,3 +122,31 @@ def test_secret_written_out_is_not_shown() -> None:
     assert "values.password: another value" in page
     assert "values.servers: a:1 → b:1" in page
     assert "hunter" not in page + values
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("", 'timezone = "Europe/Berlin"', "timezone: UTC → Europe/Berlin"),
+        ("", 'time_format = "%d.%m.%Y"', "time_format: none → %d.%m.%Y"),
+        ("", "change_detection = false", "changes: True → False"),
+        ('derive = { at = "made" }', 'derive = { at = "sold" }', "derive.at: made → sold"),
+        ("", 'lake_retention = "9 days"', None),
+    ],
+)
+def test_table_whose_rows_would_get_other_times_starts_over(before: str, after: str, told: str | None) -> None:
+    """What takes a row back is found by the time that the row had when it came."""
+
+    def table(more: str) -> dict[str, Any]:
+        text = f"""connections = {{ database = {{ url = "postgresql://h/d" }} }}
+            real_time_analytics = {{ data_streams = {{ orders = {{
+                source = "database", table = "orders", cdc_enabled = true, event_time = "at"
+                schema = {{ at = "timestamp", made = "timestamp", sold = "timestamp" }}
+                {more}
+            }} }} }}"""
+        return plan(text)
+
+    was, now = table(before), table(after)
+    effects = impact(was, now, difference(was, now), None)
+
+    assert [(e.action, e.table, e.why) for e in effects] == ([("restarted", "raw.orders", (told,))] if told else [])
