@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -15,6 +15,8 @@ from tusk_platform.errors import UsageError, nearest
 from tusk_platform.plan.nodes import Op, Plan, Stream
 from tusk_platform.plan.profile import Compression
 
+# What a source may keep beside a payload: the names under which rows carry it.
+BESIDE: Final = ("_key", "_headers")
 # Partition -> next offset to read: exactly what the lake stores as transaction versions.
 Position = Mapping[str, int]
 
@@ -39,6 +41,10 @@ class Changes:
     lsns: Sequence[int]
     keys: Sequence[str]
 
+    def first(self, count: int) -> Changes:
+        """Those of the first so many records."""
+        return Changes(self.ops[:count], self.lsns[:count], self.keys[:count])
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -49,7 +55,7 @@ class Chunk:
     ``next_offset`` is the position after the last record; it may run ahead of ``offsets[-1] + 1``.
     ``broken`` says, where the source knows, why none of these payloads can be decoded: they go to quarantine.
     ``changes`` come with the records of a change stream, and only with those.
-    ``beside`` is what stood beside each payload and is kept with it: a JSON object as text, or None.
+    ``beside`` is what stood beside each payload and is kept with it: a JSON object of ``BESIDE`` as text, or None.
     """
 
     partition: str
@@ -61,6 +67,18 @@ class Chunk:
     broken: str | None = None
     changes: Changes | None = None
     beside: Sequence[str | None] | None = None
+
+    def first(self, count: int) -> Chunk:
+        """The first so many records, with all that is known of them."""
+        return replace(
+            self,
+            offsets=self.offsets[:count],
+            payloads=None if self.payloads is None else self.payloads[:count],
+            rows=None if self.rows is None else self.rows.slice(0, count),
+            arrivals=None if self.arrivals is None else self.arrivals[:count],
+            changes=None if self.changes is None else self.changes.first(count),
+            beside=None if self.beside is None else self.beside[:count],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +118,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of connections and files."""
+        ...
+
+
+@runtime_checkable
+class FromTheFirst(Protocol):
+    """A source that knows whether it still begins with the first records it ever had."""
+
+    def whole(self) -> bool:
+        """Whether no partition has lost records at its beginning."""
         ...
 
 
@@ -202,6 +229,28 @@ class Passing(Protocol):
     """A source adapter whose records cannot be read a second time; ``passing`` says why."""
 
     passing: str
+
+
+@runtime_checkable
+class Receiving(Protocol):
+    """A source adapter whose events come to rest in a log here; a second receiver would take them from the first."""
+
+    def history(self, stream: Stream, context: SourceContext) -> Source:
+        """What the log still holds; whoever is outside is neither asked nor told anything."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A source adapter that keeps, beside its log, what each row of a table was when it was last told."""
+
+    def lost(self, stream: Stream, context: SourceContext, position: int) -> bool:
+        """Whether the log does not reach a position up to which it was read, and can begin there again."""
+        ...
+
+    def remember(self, stream: Stream, context: SourceContext, position: int, images: Mapping[str, bytes]) -> None:
+        """Begin the log again at a position: what each row was, by its key."""
+        ...
 
 
 @runtime_checkable

@@ -43,13 +43,14 @@ class _Exporter(Service):
 class Prometheus(Service):
     """One server with its exporter. ``web`` are the lines of its web configuration: who may ask."""
 
-    def __init__(self, folder: Path, web: str = "") -> None:
+    def __init__(self, folder: Path, web: str = "", *, options: Sequence[str] = ()) -> None:
         super().__init__(folder, "prometheus")
         self.port, exporter = free_ports(2)
         self._exporter = _Exporter(folder, exporter)
         (folder / "prometheus.yml").write_text(_SETTINGS.format(exporter=exporter), encoding="utf-8")
         (folder / "web.yml").write_text(web, encoding="utf-8")
         self._open = not web
+        self._options = options
 
     @property
     def url(self) -> str:
@@ -66,6 +67,7 @@ class Prometheus(Service):
             "prometheus", "--config.file=prometheus.yml", "--web.config.file=web.yml",
             f"--storage.tsdb.path={self.folder / 'data'}", "--storage.tsdb.retention.time=1d",
             f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver", "--log.level=warn",
+            *self._options,
         ]  # fmt: skip
 
     def is_ready(self) -> bool:

@@ -7,9 +7,12 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 READY_WITHIN: Final = 30.0
 STOP_WITHIN: Final = 10.0
@@ -59,6 +62,20 @@ class Service(ABC):
         """Start again with the same ports and data."""
         self.stop()
         self.start()
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """It is there and takes what is sent, and does nothing."""
+        assert self._process is not None
+        first = psutil.Process(self._process.pid)
+        processes = [first, *first.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

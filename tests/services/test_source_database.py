@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,8 +18,9 @@ import pytest
 
 from tests.fakes.streams import a_stream
 from tests.services.postgres import Server
-from tusk_platform.adapters import database_cdc, database_polling
+from tusk_platform.adapters import database, database_cdc, database_polling, database_slot
 from tusk_platform.adapters.change_log import ChangeLog
+from tusk_platform.adapters.log_reader import Receiver
 from tusk_platform.adapters.source_database import adapter
 from tusk_platform.core.decode import decode
 from tusk_platform.errors import Unavailable, UsageError
@@ -645,17 +647,96 @@ def test_server_without_logical_replication_is_named(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_second_reader_waits(followed: Follow, tmp_path: Path) -> None:
+def test_two_processes_read_in_turn(followed: Follow) -> None:
+    table = followed(**CDC)
+    table.run("insert into $t values (1, 'a')")
+    table.drain()
+    one = table.source
+
+    with closing(table.opened()) as other:
+        for n in range(4):
+            # The server sends the first of them to who read last, too.
+            table.run(f"update $t set v = '{n}'")
+            table.source = one if n % 2 else other
+            table.run(f"update $t set v = '{n} again'")
+            assert [(op, row["v"]) for op, _, row in table.drain()][1::2] == [
+                ("update_postimage", f"{n}"), ("update_postimage", f"{n} again"),
+            ]  # fmt: skip
+        table.source = one
+
+
+def test_slot_that_somebody_else_reads_is_left_to_them(followed: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     table = followed(**CDC)
     table.drain()
     table.run("insert into $t values (1, 'a')")
-    other = table.opened()
+    monkeypatch.setattr(database_slot, "APPLICATION", "another")
 
-    with pytest.raises(Unavailable, match="cannot be read just now"):
+    with closing(table.opened()) as other, pytest.raises(Unavailable, match="cannot be read just now"):
         other.read({}, Budget(10, 0.2))
-    other.close()
 
     assert [op for op, _, _ in table.drain()] == ["insert"]
+
+
+@pytest.mark.parametrize("way", ["hash", "replication"])
+def test_processes_that_take_turns_within_a_pass_tell_no_false_delete(
+    followed: Follow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    table = followed()
+    table.run("insert into $t select n, 'a' from generate_series(10, 50, 10) as n")
+    monkeypatch.setattr(database_polling, "AT_ONCE", 2)
+    monkeypatch.setattr(database_cdc, "AT_ONCE", 2)
+    logs = [ChangeLog(tmp_path, "orders") for _ in range(2)]
+    one, other = (receiver(table, log, way) for log in logs)
+    through(one)
+    one.close()
+    drop_slots(table.server)  # so that replication looks through the table, too
+
+    assert not one.receive(0.3)
+    table.run("insert into $t values (5, 'new')")
+    through(other)
+    through(one)
+    for receiving, log in zip((one, other), logs, strict=True):
+        receiving.close()
+        log.log.close()
+
+    told = [orjson.loads(payload) for _, _, payload in logs[0].log.read(0, 100)]
+    logs[0].log.close()
+    assert [t["row"]["id"] for t in told if t["op"] == "delete"] == []
+    assert {t["row"]["id"] for t in told} == {5, 10, 20, 30, 40, 50}
+
+
+def receiver(table: Followed, log: ChangeLog, way: str) -> Receiver:
+    """What a process has to follow the table with."""
+    if way == "hash":
+        return database_polling.PollingReceiver("orders", table.context, log, table=table.table, way="hash", interval=0)
+    bounds = database_cdc.Bounds(10**9, 10**12)
+    return database_cdc.ReplicationReceiver("orders", table.context, log, table=table.table, bounds=bounds, whole=True)
+
+
+def through(receiving: Receiver) -> None:
+    """Once to the end of the table, or of its changes."""
+    deadline = time.monotonic() + PATIENCE
+    while not receiving.receive(0.3):
+        assert time.monotonic() < deadline, "no end"
+
+
+@pytest.mark.parametrize("options", [CDC, POLLED], ids=["replication", "polling"])
+def test_server_that_says_nothing_any_more_is_given_up(
+    followed: Follow, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    table = followed(**options)
+    table.drain()
+    monkeypatch.setattr(database, "ORDINARY", 0.5)
+    monkeypatch.setattr(database, "_ANSWER", 2)
+
+    with table.server.stalled():
+        with pytest.raises(Unavailable, match=r"does not answer: no answer within 0\.5 seconds"):
+            table.source.read(table.position, Budget(10, 0.1))
+        with pytest.raises(Unavailable, match="does not answer"):
+            adapter.inspect(table.stream, table.context)
+    table.run("insert into $t values (1, 'a')")
+
+    assert table.drain()[-1][2] == {"id": 1, "v": "a"}
 
 
 def test_concurrent_writers_end_in_one_truth(followed: Follow) -> None:

@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from tests.fakes.streams import a_stream
 from tests.services.prometheus import Prometheus, Sample
+from tusk_platform.adapters import prometheus as prometheus_server
 from tusk_platform.adapters import source_prometheus
 from tusk_platform.adapters.source_prometheus import PrometheusSource, adapter
 from tusk_platform.core.decode import decode
@@ -148,6 +150,65 @@ def test_long_gap_is_crossed_in_steps_that_the_server_answers(scene: Scene) -> N
     found = samples(drained(scene.open(query, scrape_interval="100 ms", history="1 hour")))
 
     assert [row["value"] for _, _, row in found] == [1.0, 2.0]
+
+
+def test_many_series_are_asked_for_a_few_steps_at_a_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = second(1200)
+    times = [begin + n * SECOND for n in range(1000)]
+    scene.write(*[({"room": str(room)}, [(at, 1.0) for at in times]) for room in range(40)])
+    sizes: list[int] = []
+    asked = prometheus_server.Server.range
+
+    def noted(self: prometheus_server.Server, query: str, start: int, end: int, step: int) -> list[Any]:
+        found = asked(self, query, start, end, step)
+        sizes.append(sum(len(one["values"]) for one in found))
+        return found
+
+    monkeypatch.setattr(prometheus_server.Server, "range", noted)
+    monkeypatch.setattr(prometheus_server, "_LARGEST", 30_000, raising=False)
+
+    # From the first sample on, and from a time before where nobody can know yet what comes.
+    for history in ("19 minutes", "1 hour"):
+        found = samples(drained(scene.open({"m": f"last_over_time({scene.name}[999ms])"}, history=history), rows=2000))
+        seen = {at - at % SECOND for _, at, _ in found}
+        assert (len(found), len(seen)) == (40 * len(seen), len([at for at in times if at >= min(seen)]))
+    assert len(seen) == 1000
+    assert max(sizes) <= 2000
+
+
+def test_range_that_the_server_cannot_execute_is_asked_for_in_parts(tmp_path: Path) -> None:
+    server = Prometheus(tmp_path, options=("--query.max-samples=200",))
+    server.start()
+    scene = Scene(server)
+    begin = second(60)
+    scene.write(*[({"room": str(room)}, [(begin + n * SECOND, 1.0) for n in range(40)]) for room in range(50)])
+
+    found = samples(drained(scene.open({"m": f"last_over_time({scene.name}[999ms])"})))
+    scene.opened[-1].close()
+    server.stop()
+
+    assert len(found) == 40 * 50
+
+
+def test_server_that_says_nothing_is_waited_for_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = scene.open({f"m{n}": "vector(1)" for n in range(6)})
+    monkeypatch.setattr(prometheus_server, "_ANSWER", 0.5)
+    drained(source)
+    says_its_time = prometheus_server.Server.now
+    begin = time.monotonic()
+    with monkeypatch.context() as patched, ExitStack() as until_it_goes_on:
+
+        def and_then_nothing(self: prometheus_server.Server) -> int:
+            found = says_its_time(self)
+            until_it_goes_on.enter_context(scene.server.stalled())
+            return found
+
+        patched.setattr(prometheus_server.Server, "now", and_then_nothing)
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            drained(source, {f"m{n}": second(30) for n in range(6)})
+
+    assert time.monotonic() - begin < 1.5
+    assert drained(source)
 
 
 def test_series_are_rows_with_their_labels(scene: Scene) -> None:

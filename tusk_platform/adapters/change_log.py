@@ -17,7 +17,7 @@ import orjson
 from tusk_platform.adapters.log_reader import PARTITION
 from tusk_platform.plan.nodes import Op
 from tusk_platform.ports import Changes, Chunk
-from tusk_platform.storage.log import EventLog, Record, Writing
+from tusk_platform.storage.log import OF_CHANGES, EventLog, Record, Writing
 
 _STATE: Final = "state"
 _IMAGES: Final = "create table if not exists image (key text primary key, row blob not null)"
@@ -51,7 +51,7 @@ class ChangeLog:
 
     def __init__(self, folder: Path, stream: str, *, inserts_only: bool = False) -> None:
         # A name that no stream can have: what was published before there was a connection is another log.
-        self.log = EventLog(folder, f"{stream}.changes")
+        self.log = EventLog(folder, f"{stream}{OF_CHANGES}")
         self._inserts_only = inserts_only
 
     def state(self) -> dict[str, Any] | None:
@@ -81,6 +81,18 @@ class ChangeLog:
             writing.connection.execute(_IMAGES)
             writing.connection.execute("delete from image")
             writing.connection.execute("delete from mark")
+
+    def begin_again(self, position: int, images: Mapping[str, bytes]) -> None:
+        """Go on at an offset after the log was lost, with what the lake holds of each row; the receiver begins anew.
+
+        It looks for rows that are gone, too, because something is remembered of it, if only that it knows nothing.
+        """
+        self.forget()
+        with self.log.writing() as writing:
+            writing.connection.executemany("insert into image values (?, ?)", images.items())
+            writing.mark(_STATE, "{}")
+        # Last: a log that does not reach the offset yet is begun again the next time.
+        self.log.begin_at(position, later_than=_EVER)
 
     def look_through(self, *, anew: bool) -> None:
         """Begin, or go on, to note which rows of the table are seen."""

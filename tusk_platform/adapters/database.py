@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
+from tusk_platform.adapters.database_limits import ORDINARY, connected
 from tusk_platform.adapters.database_values import SESSION, RowWriter, copied
 from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.ports import SourceContext
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 # Seconds: until a server must answer, and a statement must have done its work (a slot waits for open transactions).
 _ANSWER: Final = 5
 _STATEMENT: Final = 60
+# Seconds that we wait for a statement that may take its time.
+LONG: Final = _STATEMENT + 5.0
+APPLICATION: Final = "tusk"
+# So that a machine that is gone is noticed: seconds, the last in milliseconds.
+_SIGNS_OF_LIFE: Final = {
+    "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000,
+}  # fmt: skip
 # What a server says that is up but does not take us just now.
 _FOR_NOW: Final = re.compile(
     r"starting up|shutting down|recovery mode|not yet accepting|too many (clients|connections)"
@@ -84,26 +92,34 @@ class Database:
     def __init__(self, context: SourceContext) -> None:
         self._context = context
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._limit = ORDINARY
 
     @property
     def address(self) -> str:
         """Host, port and database as the config gives them, without who we are."""
         return address(self._context)
 
-    def rows(self, statement: LiteralString | sql.Composed, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a statement, in a transaction of its own; Unavailable or UsageError in plain words."""
-        with self._asking() as connection:
+    def rows(
+        self, statement: LiteralString | sql.Composed, *values: object, limit: float | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a statement, in a transaction of its own; Unavailable or UsageError in plain words.
+
+        ``limit``: seconds that an answer may take; not said: what is usual.
+        """
+        with self._asking(limit) as connection:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def row(self, statement: LiteralString | sql.Composed, *values: object) -> tuple[Any, ...]:
+    def row(
+        self, statement: LiteralString | sql.Composed, *values: object, limit: float | None = None
+    ) -> tuple[Any, ...]:
         """The only row of a statement."""
-        [found] = self.rows(statement, *values)
+        [found] = self.rows(statement, *values, limit=limit)
         return found
 
     def copy(self, statement: sql.Composed) -> list[list[bytes | None]]:
         """The rows of a ``copy (...) to stdout``, values as the server writes them."""
-        with self._asking() as connection, connection.cursor().copy(statement) as copy:
+        with self._asking(LONG) as connection, connection.cursor().copy(statement) as copy:
             return [copied(bytes(line)) for line in copy]
 
     def table(self, name: str) -> Table:
@@ -148,12 +164,13 @@ class Database:
             connection.close()
 
     @contextmanager
-    def _asking(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    def _asking(self, limit: float | None) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         import psycopg
 
+        self._limit = ORDINARY if limit is None else limit
         try:
             if self._connection is None:
-                self._connection = psycopg.connect(conninfo(self._context), autocommit=True)
+                self._connection = connected(conninfo(self._context), lambda: self._limit)
             yield self._connection
         except psycopg.Error as error:
             problem = in_words(self._context, error)
@@ -194,19 +211,21 @@ def writer(table: Table, columns: Sequence[tuple[str, int]] | None = None) -> Ro
 def conninfo(context: SourceContext, **more: str) -> str:
     """What to connect with; it may hold the password."""
     import psycopg
-    from psycopg.conninfo import make_conninfo
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     said = {"user": context.connection.get("username"), "password": context.connection.get("password")}
     settings = {**SESSION} if "replication" in more else {**SESSION, "statement_timeout": f"{_STATEMENT}s"}
     encoding = settings.pop("client_encoding")
     try:
+        given = conninfo_to_dict(_url(context))
         return make_conninfo(
             _url(context),
             **{name: value for name, value in said.items() if value},
             client_encoding=encoding,
             options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
             connect_timeout=_ANSWER,
-            application_name="tusk",
+            application_name=APPLICATION,
+            **{name: value for name, value in _SIGNS_OF_LIFE.items() if name not in given},
             **more,
         )
     except psycopg.ProgrammingError as error:
@@ -223,7 +242,9 @@ def address(context: SourceContext) -> str:
         parts = conninfo_to_dict(_url(context))
     except psycopg.ProgrammingError:
         return "an address that cannot be read"
-    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    # A password with an unescaped @ in it is taken for a part of the host.
+    host = str(parts.get("host", "localhost")).rpartition("@")[2]
+    return f"{host}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 
 def _url(context: SourceContext) -> str:
@@ -280,5 +301,6 @@ def _secrets(context: SourceContext) -> list[str]:
 
     found = [str(context.connection.get("password") or "")]
     with suppress(psycopg.ProgrammingError, Unavailable):
-        found.append(str(conninfo_to_dict(_url(context)).get("password") or ""))
+        parts = conninfo_to_dict(_url(context))
+        found += [str(parts.get("password") or ""), "".join(str(parts.get("host") or "").rpartition("@")[:2])]
     return [secret for secret in found if secret]

@@ -148,12 +148,15 @@ class ReplicationReceiver:
 
     def _ready(self) -> State:
         """Where we stand, with the slot there: the one we left, or a new one."""
+        saved = self._changes.state()
         if self._state is not None:
-            self._mind_the_slot(self._state)
-            return self._state
+            if saved is not None and _restored(saved) == self._state:
+                self._mind_the_slot(self._state)
+                return self._state
+            # Another process read on meanwhile: what we have in memory or on the way to us is not what follows.
+            self.close()
         self._table = table = checked(self._database, self._name, whole=self._whole)
         about = _about(self._database, table, slots.publish(self._database, table), whole=self._whole)
-        saved = self._changes.state()
         try:
             if saved is None or "slot" not in saved:
                 state = self._begun(about, anew=saved is not None)
@@ -290,6 +293,10 @@ class ReplicationReceiver:
         if self._replication is None:
             assert self._table is not None  # noqa: S101 - _ready was asked
             publication = slots.publication_name(self._table)
+            slots.take_over(self._database, state.slot)
+            # What another reader of ours has from the server already, it finds here that it must not use.
+            self._state = state = state.now()
+            self._changes.write((), asdict(state))
             self._replication = slots.Replication(self._context, state.slot, publication, state.lsn)
             slot = slots.find(self._database, state.slot)
             if slot is None or slot.confirmed > state.lsn:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 from tusk_platform.adapters.change_log import Change, ChangeLog
-from tusk_platform.adapters.database import Database, Table
+from tusk_platform.adapters.database import LONG, Database, Table
 from tusk_platform.adapters.database_pages import page
 from tusk_platform.errors import UsageError
 from tusk_platform.ports import SourceContext
@@ -48,6 +48,7 @@ class Pass:
     """Where the receiver stands: how many times it went through the table, and how far it is in this one.
 
     ``lsn`` and ``floor`` are those of the pass: its place in the server's history, and the value it begins from.
+    ``at``: when we were there, by which no two states are the same.
     """
 
     about: Mapping[str, Any]
@@ -56,6 +57,7 @@ class Pass:
     floor: str | None = None
     after: tuple[str, ...] | None = None
     looks: tuple[Look, ...] = ()
+    at: int = 0
 
 
 class PollingReceiver:
@@ -107,7 +109,9 @@ class PollingReceiver:
 
     def _next_page(self) -> bool:
         table = checked(self._database, self._name, self._cursor)
-        state = self._state if self._under_way and self._state is not None else self._begun(table)
+        # What this process has seen of the table is a pass only where nobody else went on with it meanwhile.
+        going_on = self._under_way and self._state is not None and _restored(self._changes.state()) == self._state
+        state = self._state if going_on and self._state is not None else self._begun(table)
         rows, last = page(
             self._database, table, after=state.after, limit=AT_ONCE, cursor=self._cursor, floor=state.floor
         )
@@ -118,7 +122,7 @@ class PollingReceiver:
         if self._way != "cursor":
             self._changes.see(c.key for c in found)
         done = last is None
-        self._state = state = replace(state, after=last)
+        self._state = state = replace(state, after=last, at=time.time_ns())
         self._changes.write(found, asdict(state))
         if done and self._way != "cursor":
             self._changes.unseen_are_gone(state.lsn, asdict(state))
@@ -162,7 +166,8 @@ class PollingReceiver:
             sql.SQL(
                 "select (extract(epoch from clock_timestamp()) * 1000000)::bigint, (select ({})::text from {}), "
                 "pg_snapshot_xmax(s)::text, pg_snapshot_xmin(s)::text from (select pg_current_snapshot() as s) as _"
-            ).format(greatest, sql.Identifier(table.schema, table.name))
+            ).format(greatest, sql.Identifier(table.schema, table.name)),
+            limit=LONG,
         )
         return Look(int(at), value, int(oldest), int(following))
 

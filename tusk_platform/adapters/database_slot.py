@@ -13,6 +13,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from tusk_platform.adapters.database import (
+    APPLICATION,
+    LONG,
     Database,
     Table,
     address,
@@ -23,6 +25,7 @@ from tusk_platform.adapters.database import (
     lsn_text,
     quoted,
 )
+from tusk_platform.adapters.database_limits import result_of
 from tusk_platform.core.formats import Unit
 from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.ports import SourceContext
@@ -51,6 +54,9 @@ _GRANT: Final = "It takes `alter role ... replication`, and `wal_level = logical
 _EPOCH_2000: Final = 946_684_800
 _KIND_AT: Final = 25
 _PAGE, _PAGE_HEADERS = 8192, 40
+# Seconds: until a connection that is ended has let go of its slot, and between two looks at it.
+_LETS_GO: Final = 5.0
+_LOOK_AGAIN: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +112,11 @@ def find(database: Database, name: str) -> Slot | None:
 
 def make(database: Database, name: str) -> int:
     """Make the slot anew; the position from which on all that is committed will come out of it."""
+    take_over(database, name)
     drop(database, name)
     try:
-        [lsn] = database.row("select lsn::text from pg_create_logical_replication_slot(%s, 'pgoutput')", name)
+        making = "select lsn::text from pg_create_logical_replication_slot(%s, 'pgoutput')"
+        [lsn] = database.row(making, name, limit=LONG)
     except UsageError as error:
         raise UsageError(f"{error}. {_GRANT}") from error
     return lsn_number(str(lsn))
@@ -120,6 +128,22 @@ def drop(database: Database, name: str) -> None:
         if active is not None:
             raise in_use(database, name, active)
         database.rows("select pg_drop_replication_slot(%s)", name)
+
+
+def take_over(database: Database, name: str) -> None:
+    """End another connection of ours that reads from the slot; nothing where nobody does, or somebody else.
+
+    For whoever alone may read now: the others of this platform left theirs open for their next turn.
+    """
+    ended = """
+        select pg_terminate_backend(a.pid) from pg_replication_slots s join pg_stat_activity a on a.pid = s.active_pid
+        where s.slot_name = %s and a.application_name = %s and a.usename = current_user
+    """
+    deadline = time.monotonic() + _LETS_GO
+    while database.rows(ended, name, APPLICATION):
+        if time.monotonic() > deadline:
+            return  # starting to read will say who holds it
+        time.sleep(_LOOK_AGAIN)
 
 
 def in_use(database: Database, name: str, pid: int) -> Unavailable:
@@ -216,10 +240,17 @@ class Replication:
             problem = in_words(self._context, psycopg.OperationalError(connection.get_error_message()))
             raise problem if isinstance(problem, Unavailable) else UsageError(f"{problem}. {_GRANT}")
         names = publication.replace('"', '""').replace("'", "''")
-        started = connection.exec_(
-            f'START_REPLICATION SLOT "{slot}" LOGICAL {lsn_text(start)} '
-            f"(proto_version '1', publication_names '\"{names}\"')".encode()
-        )
+        try:
+            started = result_of(
+                connection,
+                f'START_REPLICATION SLOT "{slot}" LOGICAL {lsn_text(start)} '
+                f"(proto_version '1', publication_names '\"{names}\"')",
+            )
+            # A server that takes nothing must not hold us up where we only say that we are there.
+            connection.nonblocking = 1
+        except psycopg.OperationalError as error:
+            connection.finish()
+            raise in_words(self._context, error) from error
         if started.status != pq.ExecStatus.COPY_BOTH:
             connection.finish()
             raise Unavailable(

@@ -103,16 +103,19 @@ class Generations:
         originals = [f for f in (*placed.values(), *free.values()) if f.size]
         fresh = [f for f in sorted(free.values(), key=_age) if self._is_new(f, placed, originals)]
         made, lost = self._first_seen(fresh, placed, [f.name for f in files])
-        empty = self._empty_yet(files)
+        # A rotated file is empty while it is being copied or packed; it is nobody's beginning.
+        names = {*(g.name for g in known.values()), *(f.name for f in files)}
+        begun = [f for f in files if f.wanted and not any(_after(f.name, n) for n in names)]
+        empty = self._empty_yet(begun)
         if any(not _still(f) for f in files):
             raise Moving
         if lost:
             raise Refused(lost)
         self._remember([*self._moved(placed), *made, *empty])
-        for file in files:
+        for file in begun:
             # Nothing can be read of it yet, but it is there.
             made_now = file.name in {g.partition for g in empty}
-            if made_now or (file.wanted and file.name not in {*self._remembered(), *placed} and not _bytes(file, 0, 1)):
+            if made_now or (file.name not in {*self._remembered(), *placed} and not _bytes(file, 0, 1)):
                 placed[file.name] = file
         return tuple(Found(p, f, self._is_finished(p, f)) for p, f in sorted(placed.items(), key=lambda i: _age(i[1])))
 
@@ -120,16 +123,18 @@ class Generations:
         """Remembers how far a file that was read is known; Moving where it is another one meanwhile."""
         generation = self._remembered().get(partition)
         if generation is None:
+            if upto:
+                raise Moving  # it was empty when it was looked at, and must be known before it is read
             return
+        before = look(generation.name, path)
+        print_ = _told(before, upto) if before is not None and upto > generation.size else None
+        # Looked at last: a file that still begins as it did was none other when its bytes were taken.
         file = look(generation.name, path)
         if file is None or (file.device, file.inode) != (generation.device, generation.inode):
             raise Moving
-        if not self._fits(file, generation):
+        if _told(file, generation.size) != generation.print or (upto > generation.size and print_ is None):
             raise Moving
-        if upto > generation.size:
-            print_ = self._print(file, upto)
-            if print_ is None:
-                raise Moving
+        if print_ is not None:
             self._remember([replace(generation, size=upto, print=print_)])
 
     def close(self) -> None:
@@ -193,7 +198,7 @@ class Generations:
     def _empty_yet(self, files: Sequence[Seen]) -> list[Generation]:
         """Files that nothing was written to when they were first looked at: what becomes of them is theirs."""
         known = {g.name for g in self._remembered().values()}
-        fresh = (f for f in files if f.wanted and not f.size and f.name not in known)
+        fresh = (f for f in files if not f.size and f.name not in known)
         return [Generation(f.name, f.name, f.device, f.inode, 0, self._print(f, 0) or "") for f in fresh]
 
     def _moved(self, placed: Mapping[str, Seen]) -> list[Generation]:
@@ -214,9 +219,7 @@ class Generations:
         if key not in self._prints:
             if len(self._prints) > _MOST_REMEMBERED:
                 self._prints.clear()
-            head, tail = _bytes(file, 0, min(upto, _HEAD)), _bytes(file, max(0, upto - _TAIL), min(upto, _TAIL))
-            whole = len(head) == min(upto, _HEAD) and len(tail) == min(upto, _TAIL)
-            self._prints[key] = hashlib.sha256(head + b"\0" + tail).hexdigest()[:32] if whole else None
+            self._prints[key] = _told(file, upto)
         return self._prints[key]
 
     def _remembered(self) -> dict[str, Generation]:
@@ -239,6 +242,15 @@ class Generations:
 
 def _age(file: Seen) -> tuple[int, str]:
     return file.changed, file.name
+
+
+def _told(file: Seen, upto: int) -> str | None:
+    """What so many bytes of a file are told by; None where there are not so many, or they change meanwhile."""
+    head, tail = _bytes(file, 0, min(upto, _HEAD)), _bytes(file, max(0, upto - _TAIL), min(upto, _TAIL))
+    whole = len(head) == min(upto, _HEAD) and len(tail) == min(upto, _TAIL)
+    if not whole or head != _bytes(file, 0, min(upto, _HEAD)):
+        return None
+    return hashlib.sha256(head + b"\0" + tail).hexdigest()[:32]
 
 
 def _after(name: str, first: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -73,8 +74,12 @@ def client_settings(context: SourceContext, trouble: Trouble) -> dict[str, Any]:
 
 
 def address(context: SourceContext) -> str:
-    """The cluster's address as the config gives it; it holds no secret."""
-    return str(context.connection.get("bootstrap_servers", ""))
+    """The cluster's address as the config gives it; who we are is left out."""
+    return _shown(str(context.connection.get("bootstrap_servers", "")))
+
+
+def _shown(text: str) -> str:
+    return re.sub(r"[^\s,]*@", "", text)
 
 
 def unavailable(context: SourceContext, error: KafkaError, trouble: Trouble) -> Unavailable:
@@ -82,7 +87,7 @@ def unavailable(context: SourceContext, error: KafkaError, trouble: Trouble) -> 
     cause = trouble.error if trouble.error and _local(error) else error
     refused = cause.name() == "_AUTHENTICATION" or not (_local(cause) or cause.retriable())
     does = "refuses" if refused else "does not answer"
-    return Unavailable(f"Kafka at {address(context)} {does}: {cause.str()}")
+    return Unavailable(f"Kafka at {address(context)} {does}: {_shown(cause.str())}")
 
 
 def _local(error: KafkaError) -> bool:

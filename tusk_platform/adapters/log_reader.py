@@ -34,7 +34,8 @@ class LogReader:
         if wanted > end:
             raise Refused(
                 f"the log of `{self._stream}` ends at {end} but was already read up to {wanted}: it was deleted "
-                f"or restored from an older copy. Restore the newer log, or delete the whole state folder to begin anew"
+                f"or restored from an older copy. Bring the newer log back, or read the source as a stream of another "
+                f"name, which begins anew; what `{self._stream}` got so far stays in the lake"
             )
         self._mind_the_gap(wanted, records[0][0] if records else end)
         next_offset = records[-1][0] + 1 if records else end
@@ -60,6 +61,36 @@ class LogReader:
 def _plain(records: list[Record], next_offset: int) -> Chunk:
     offsets, arrivals, payloads = (list(column) for column in zip(*records, strict=True))
     return Chunk(PARTITION, offsets, next_offset, payloads, arrivals=arrivals)
+
+
+class LogHistory:
+    """What a log still holds, for who reads it a second time: the log and its receiver take no notice."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+
+    def partitions(self) -> tuple[str, ...]:
+        """The one of the log."""
+        return (PARTITION,)
+
+    def read(self, position: Position, budget: Budget) -> Batch:
+        """Events of the log, without waiting."""
+        return self._reader.take(position, budget.rows)
+
+    def acknowledge(self, position: Position) -> None:
+        """Nobody is told."""
+
+    def lag(self, position: Position) -> int | None:
+        """Events in the log and not yet read."""
+        return self._reader.lag(position)
+
+    def whole(self) -> bool:
+        """Whether the log has forgotten nothing."""
+        return self._reader.log.start() == 0
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._reader.log.close()
 
 
 class Receiver(Protocol):

@@ -160,7 +160,8 @@ class Link:
 
 def where(context: SourceContext) -> str:
     """The broker by its address, which holds no secret."""
-    return f"the MQTT broker at {context.connection.get('host')}:{context.connection.get('port', 1883)}"
+    host = str(context.connection.get("host")).rpartition("@")[2]
+    return f"the MQTT broker at {host}:{context.connection.get('port', 1883)}"
 
 
 def _trusting(certificates: str | None) -> ssl.SSLContext:

@@ -10,19 +10,21 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from tusk_platform.adapters import database_cdc, database_polling, database_slot
 from tusk_platform.adapters.change_log import ChangeLog
 from tusk_platform.adapters.database import Database
-from tusk_platform.adapters.log_reader import LogReader, ReceivedSource, Receiver
+from tusk_platform.adapters.log_reader import LogHistory, LogReader, ReceivedSource, Receiver
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import Source, SourceContext, Stated
-from tusk_platform.sections.block import Block
+from tusk_platform.sections.block import Block, only_with
 from tusk_platform.sections.fields import ColumnName, Duration, PlainText, Size, came, wrong
 from tusk_platform.units import DAY, HOUR, MINUTE, SECOND
+
+T = TypeVar("T")
 
 # How often a table is asked where the config leaves it open: for what changed, and for all of it.
 _CHANGES_EVERY: Final = 10 * SECOND
@@ -75,6 +77,28 @@ class DatabaseOptions(Block):
     slot_max_age: Duration = Field(
         default=DAY, description="With replication: so long without a reader is warned of.", examples=["6 hours"]
     )
+
+    @field_validator("cursor", "overlap", "poll_interval")
+    @classmethod
+    def _asks(cls, value: T, info: ValidationInfo) -> T:
+        return only_with(value, info, "cdc_enabled", {False})
+
+    @field_validator("cursor", "overlap")
+    @classmethod
+    def _asks_for_changes(cls, value: T, info: ValidationInfo) -> T:
+        return only_with(value, info, "change_detection", {True})
+
+    @field_validator("overlap")
+    @classmethod
+    def _overlaps_something(cls, value: T, info: ValidationInfo) -> T:
+        if info.data.get("cursor", "") is None:
+            raise wrong("`overlap` does nothing without `cursor`", "leave it out, or say `cursor`")
+        return value
+
+    @field_validator("slot_max_bytes", "slot_max_age")
+    @classmethod
+    def _has_a_slot(cls, value: T, info: ValidationInfo) -> T:
+        return only_with(value, info, "cdc_enabled", {True})
 
 
 def _options(stream: Stream) -> DatabaseOptions:
@@ -179,6 +203,10 @@ def _slot_complaints(stream: Stream, context: SourceContext, database: Database)
     )
 
 
+def _changes(stream: Stream, context: SourceContext) -> ChangeLog:
+    return ChangeLog(context.log_folder, stream.name, inserts_only=_inserts_only(_options(stream)))
+
+
 class DatabaseAdapter:
     """``source = "database"``."""
 
@@ -203,9 +231,26 @@ class DatabaseAdapter:
 
     def open(self, stream: Stream, context: SourceContext) -> Source:
         """A source ready to read; the connection is made on first use."""
-        changes = ChangeLog(context.log_folder, stream.name, inserts_only=_inserts_only(_options(stream)))
+        changes = _changes(stream, context)
         reader = LogReader(stream.name, changes.log, changes.chunk)
         return ReceivedSource(reader, _Trimming(_receiver(stream, context, changes), changes))
+
+    def lost(self, stream: Stream, context: SourceContext, position: int) -> bool:
+        """Whether the log does not reach a position any more; of inserts alone no images are kept."""
+        changes = _changes(stream, context)
+        with closing(changes.log):
+            return not _inserts_only(_options(stream)) and changes.log.end() < position
+
+    def remember(self, stream: Stream, context: SourceContext, position: int, images: Mapping[str, bytes]) -> None:
+        """Begin the log again at a position, and the whole table with it."""
+        changes = _changes(stream, context)
+        with closing(changes.log):
+            changes.begin_again(position, images)
+
+    def history(self, stream: Stream, context: SourceContext) -> Source:
+        """What the stream's log still holds."""
+        changes = _changes(stream, context)
+        return LogHistory(LogReader(stream.name, changes.log, changes.chunk))
 
 
 adapter = DatabaseAdapter()

@@ -19,7 +19,7 @@ from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import Batch, Budget, Chunk, Position, SourceContext
 from tusk_platform.sections.block import Block
 from tusk_platform.sections.fields import PlainText, came, wrong
-from tusk_platform.storage.log import EventLog
+from tusk_platform.storage.log import OF_FILES, EventLog
 
 Format = Literal["ndjson", "csv", "parquet"]
 
@@ -124,6 +124,10 @@ class FileSource:
                 return None
             total += reader.count - offset
         return total
+
+    def whole(self) -> bool:
+        """What is there of a file begins where the file began; one that is gone is no partition."""
+        return True
 
     def close(self) -> None:
         """Let go of the file that is open."""
@@ -279,7 +283,7 @@ class FileAdapter:
 
     def open(self, stream: Stream, context: SourceContext) -> FileSource:
         """A reader of the stream's files; they are looked for on first use."""
-        log = EventLog(context.log_folder, f"{stream.name}.files")
+        log = EventLog(context.log_folder, f"{stream.name}{OF_FILES}")
         return FileSource(FileOptions.model_construct(**stream.options), context.config_folder, log)
 
 

@@ -138,6 +138,11 @@ class KafkaSource:
             total += max(0, high - max(low, self._start(partition, position)))
         return total
 
+    def whole(self) -> bool:
+        """Whether the topic has forgotten nothing."""
+        self._connected()
+        return not any(self._bounds(list(self._known), "first").values())
+
     def close(self) -> None:
         """Let go of the consumer; the next use makes another."""
         consumer, self._consumer, self._admin = self._consumer, None, None

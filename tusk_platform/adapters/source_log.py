@@ -68,6 +68,10 @@ class LogSource:
             return None  # events are made up when they are read
         return self._reader.lag(position)
 
+    def whole(self) -> bool:
+        """Whether the log has forgotten nothing."""
+        return self._log.start() == 0
+
     def close(self) -> None:
         """Let go of the log; the next use opens it again."""
         self._log.close()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import orjson
 from pydantic import AfterValidator, Field
 
-from tusk_platform.adapters.log_reader import LogReader, ReceivedSource
+from tusk_platform.adapters.log_reader import LogHistory, LogReader, ReceivedSource
 from tusk_platform.adapters.mqtt import ANSWER, Link, where
 from tusk_platform.core.messages import event_of, without_topic
 from tusk_platform.errors import Unavailable, UsageError
@@ -377,6 +377,10 @@ class MqttAdapter:
         """A reader of the stream's messages; the connection is made on first use."""
         log = _log_of(stream, context)
         return ReceivedSource(MqttReader(stream.name, log), MqttReceiver(stream, context, log))
+
+    def history(self, stream: Stream, context: SourceContext) -> LogHistory:
+        """What the stream's log still holds."""
+        return LogHistory(MqttReader(stream.name, _log_of(stream, context)))
 
     def inspect(self, stream: Stream, context: SourceContext) -> tuple[str, ...]:
         """Which topics the broker lets nobody like us read; the stream's own session is left alone."""

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import orjson
 from pydantic import AfterValidator, Field
 
-from tusk_platform.adapters.prometheus import Server
+from tusk_platform.adapters.prometheus import Server, TooMuch
 from tusk_platform.core.system_metrics import PROMQL, long_name, promql
 from tusk_platform.errors import TuskError, Unavailable, UsageError, nearest
 from tusk_platform.plan.nodes import Stream
@@ -28,6 +28,9 @@ from tusk_platform.units import HOUR, SECOND
 
 # Points of one question; the server answers no more than 11,000.
 _MOST_POINTS: Final = 10_000
+# Points of the first question, when nobody knows how many series there are, and how fast more or fewer are asked for.
+_FIRST_POINTS: Final = 10
+_FACTOR: Final = 8
 # A scrape dates its samples with its beginning and may last a while: only then is a point the same for ever.
 _LONGEST_SCRAPE: Final = 10 * SECOND
 
@@ -81,9 +84,13 @@ class PrometheusSource:
         # Where what is complete ends: one step after the last complete one.
         self._end = 0
         self._begin: int | None = None
-        # Stretches [from, to) known to hold no samples, and how many series a metric had.
+        # Stretches [from, to) known to hold no samples, how many series a metric had, points of its next question, and
+        # how many are at most answered.
         self._empty: dict[str, tuple[int, int]] = {}
         self._series: dict[str, int] = {}
+        self._points: dict[str, int] = {}
+        self._answered: dict[str, int] = {}
+        self._silent: str | None = None
         self._ended = False
 
     def partitions(self) -> tuple[str, ...]:
@@ -127,15 +134,21 @@ class PrometheusSource:
         chunks: list[Chunk] = []
         at_end: set[str] = set()
         failures: list[TuskError] = []
-        for metric in sorted(self._queries, key=lambda m: self._start(m, position)):
+        for metric in sorted(self._queries, key=lambda m: (m == self._silent, self._start(m, position))):
             if self._start(metric, position) < self._end:
                 if not rows:
                     continue
                 try:
                     chunk = self._take(metric, position, rows)
-                except (Unavailable, UsageError) as error:
+                except UsageError as error:
                     failures.append(error)
                     continue
+                except Unavailable as error:
+                    # Who does not answer to one question will not to the others: each would take its time to fail.
+                    # And if it is this question alone, the others come first the next time.
+                    failures.append(error)
+                    self._silent = metric
+                    break
                 if chunk is not None:
                     chunks.append(chunk)
                     rows -= len(chunk.offsets)
@@ -151,10 +164,7 @@ class PrometheusSource:
         """The next samples of a metric, None where there are none up to now."""
         while (start := self._start(metric, position)) < self._end:
             first = self._aligned(start)
-            points = max(1, min(_MOST_POINTS, rows // self._series.get(metric, 1)))
-            last = min(self._end - self._step, first + (points - 1) * self._step)
-            found = self._server.range(self._queries[metric], first, last, self._step)
-            self._series[metric] = max(1, len(found))
+            found, last = self._asked(metric, first, rows)
             samples = [s for s in _samples(metric, found) if s[0] >= start]
             if samples:
                 taken = samples[:rows]
@@ -166,6 +176,29 @@ class PrometheusSource:
             asked = position.get(metric, self._begin or 0)
             self._empty[metric] = (asked, last + self._step)
         return None
+
+    def _asked(self, metric: str, first: int, rows: int) -> tuple[list[Any], int]:
+        """Series from a time on over as many steps as are asked for at once, and the last of the steps."""
+        most = min(_MOST_POINTS, rows // self._series.get(metric, 1), self._answered.get(metric, _MOST_POINTS))
+        points = max(1, min(most, self._points.get(metric, _FIRST_POINTS), (self._end - first) // self._step))
+        # Whoever fails is asked for one step the next time, as that may have been too much.
+        self._points[metric] = 1
+        while True:
+            last = first + (points - 1) * self._step
+            try:
+                found = self._server.range(self._queries[metric], first, last, self._step)
+                break
+            except TooMuch:
+                if points == 1:
+                    # So it is not for the length of the range.
+                    self._answered.pop(metric, None)
+                    raise
+                points = points // 2
+                self._answered[metric] = points
+        self._points[metric] = points * _FACTOR
+        if found:
+            self._series[metric] = len(found)
+        return found, last
 
     def _start(self, metric: str, position: Position) -> int:
         asked = position.get(metric, self._begin or 0)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def position(stream: str, partition: str) -> str:
     """Next offset to read of one partition."""
     return f"{stream}/{partition}"
+
+
+def partitions(stream: str, names: Iterable[str]) -> set[str]:
+    """The partitions of a stream, among the names of all transaction ids of its raw table."""
+    others = {watermark(stream), batch(stream), generation(stream), trimmed(stream)}
+    own = {n for n in names if n.startswith(position(stream, ""))} - others
+    return {n.removeprefix(position(stream, "")) for n in own if not n.endswith(("/time", "/active"))}
 
 
 def newest(stream: str, partition: str) -> str:

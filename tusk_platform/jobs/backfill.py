@@ -14,11 +14,12 @@ from tusk_platform.core.decode import Derive, decode
 from tusk_platform.errors import Conflict, Unavailable, UsageError
 from tusk_platform.jobs.replay import stamped
 from tusk_platform.plan.nodes import DEMO_PARTITION, Aggregate, Plan, Session, Stream
-from tusk_platform.ports import Batch, Budget, Changes, Engine, Source, Windows
+from tusk_platform.ports import Batch, Budget, Engine, FromTheFirst, Source, Windows
 from tusk_platform.storage.aggregate_table import first_computable
 from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.lake import Handle, Lake
 from tusk_platform.storage.raw_rows import RawRows
+from tusk_platform.storage.upkeep import all_transactions
 
 _ATTEMPTS: Final = 5
 # Without an answer for so long, a source that was to be read again is given up.
@@ -36,12 +37,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What reading a source again brought: records looked at, rows added, how many of them are quarantined."""
+    """What reading a source again brought: records looked at, rows added, how many of them are quarantined.
+
+    ``whole``: nothing is missing, because the source still holds all that was ever read of it.
+    """
 
     read: int = 0
     added: int = 0
     quarantined: int = 0
     batches: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,13 @@ class _Reading:
                 silent = 0 if batch.chunks else silent + 1
                 if silent >= _SILENT_READS:
                     raise Unavailable(f"the source of `{self.stream.name}` gives nothing more before {dict(ends)}")
-        return self.done
+        # Asked now: what the source has not forgotten by the end was there all the time.
+        return replace(self.done, whole=self.whole())
+
+    def whole(self) -> bool:
+        """Whether the source holds all that the lake has ever read."""
+        read = transactions.partitions(self.stream.name, all_transactions(self.handle))
+        return isinstance(self.source, FromTheFirst) and read <= {*self.source.partitions()} and self.source.whole()
 
     def ends(self) -> dict[str, int]:
         """How far the lake has read each partition."""
@@ -173,18 +184,5 @@ def _before(batch: Batch, ends: Mapping[str, int]) -> Batch:
         if count == len(chunk.offsets):
             chunks.append(chunk)
         elif count:
-            chunks.append(
-                replace(
-                    chunk,
-                    offsets=chunk.offsets[:count],
-                    payloads=None if chunk.payloads is None else chunk.payloads[:count],
-                    rows=None if chunk.rows is None else chunk.rows.slice(0, count),
-                    arrivals=None if chunk.arrivals is None else chunk.arrivals[:count],
-                    changes=chunk.changes and _first(chunk.changes, count),
-                )
-            )
+            chunks.append(chunk.first(count))
     return Batch(tuple(chunks))
-
-
-def _first(changes: Changes, count: int) -> Changes:
-    return Changes(changes.ops[:count], changes.lsns[:count], changes.keys[:count])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tusk_platform.storage.backups import Backups, Manifest, TableState
+from tusk_platform.storage.backups import LOG, Backups, Manifest, TableState
 from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.lake import Handle, Lake
 from tusk_platform.storage.upkeep import checkpoint, log_entries
@@ -59,6 +59,7 @@ class Pinned:
     at: int
     applied: Mapping[str, Any] | None = None
     logs: tuple[str, ...] = ()
+    marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def pin(lake: Lake, clock: Callable[[], int], *, applied: Mapping[str, Any] | None, logs: Iterable[str]) -> Pinned:
@@ -73,7 +74,9 @@ def backup(pinned: Pinned, backups: Backups, author: Author, *, stopping: Callab
     Stopped or killed before the manifest, the next call finds the files that are there and goes on. The files of the
     pinned commits must stay in the lake meanwhile: whatever a commit removes stays an hour.
     """
-    before = backups.read(author.newest) if author.newest else None
+    # Whoever emptied the place, or lost that one manifest, gets a whole backup.
+    own = [m for m in backups.manifests() if _is_of(m, author.platform)]
+    before = backups.read(author.newest) if author.newest in own else None
     changed = [h for h in pinned.handles if before is None or _state(before, h) is None]
     if before and not changed and before.tables.keys() == {h.name for h in pinned.handles}:
         return BackupReport(before.id)
@@ -83,7 +86,7 @@ def backup(pinned: Pinned, backups: Backups, author: Author, *, stopping: Callab
     for handle in changed:
         files: dict[str, int] = {}
         for name, size in _files(handle):
-            path = f"{_folder(handle.name)}/{name}"
+            path = f"{_folder(handle.name)}/{_kept_as(handle, name)}"
             files[path] = size
             if held.get(path) == size:
                 continue
@@ -92,14 +95,22 @@ def backup(pinned: Pinned, backups: Backups, author: Author, *, stopping: Callab
             reach("in_backup")
             backups.take(author.platform, handle, name, path)
             report = replace(report, files_copied=report.files_copied + 1, bytes_copied=report.bytes_copied + size)
-        tables[handle.name] = TableState(handle.version, files, handle.delta.schema().to_json())
+        tables[handle.name] = TableState(handle.version, files, handle.delta.schema().to_json(), _id(handle))
     moment = (_EPOCH + timedelta(microseconds=pinned.at)).strftime("%Y%m%dT%H%M%S.%fZ")
-    manifest = Manifest(f"{author.platform}/{moment}", pinned.at, tables, pinned.applied, pinned.logs, author.continues)
+    number = max((backups.read(m).number for m in own), default=0) + 1
+    manifest = Manifest(
+        f"{author.platform}/{moment}", pinned.at, tables,
+        pinned.applied, pinned.logs, author.continues, number, pinned.marks,
+    )  # fmt: skip
     reach("in_backup")
     backups.write(manifest)
     reach("in_backup")
     forgotten = _forget(backups, manifest)
     return replace(report, manifest=manifest.id, complete=True, tables=len(changed), files_forgotten=forgotten)
+
+
+def _is_of(manifest: str, platform: str) -> bool:
+    return manifest.startswith(f"{platform}/")
 
 
 def _order(table: str) -> tuple[int, str]:
@@ -114,7 +125,16 @@ def _folder(table: str) -> str:
 def _state(manifest: Manifest, handle: Handle) -> TableState | None:
     """What a manifest says of a table, if that has not changed since."""
     state = manifest.tables.get(handle.name)
-    return state if state and state.version == handle.version else None
+    return state if state and (state.version, state.id) == (handle.version, _id(handle)) else None
+
+
+def _id(handle: Handle) -> str:
+    return str(handle.delta.metadata().id)
+
+
+def _kept_as(handle: Handle, name: str) -> str:
+    """A file's name in the backup; commits of a table that was made again are named like those of the one before."""
+    return name.replace(f"{LOG}/", f"{LOG}/{_id(handle)}/", 1) if name.startswith(f"{LOG}/") else name
 
 
 def _files(handle: Handle) -> Iterator[tuple[str, int]]:
@@ -127,13 +147,15 @@ def _files(handle: Handle) -> Iterator[tuple[str, int]]:
 
 def _forget(backups: Backups, newest: Manifest) -> int:
     """Delete all but the newest manifests of a platform, and files that none of these names, so many at a time."""
-    own = [m for m in backups.manifests() if m.startswith(f"{newest.platform}/")]
-    old = own[:-KEPT][:_FORGOTTEN_AT_ONCE]
+    found = [newest if m == newest.id else backups.read(m) for m in backups.manifests() if _is_of(m, newest.platform)]
+    # By number: a clock may have been put back.
+    own = sorted(found, key=lambda m: (m.number, m.id))
+    old = [m.id for m in own[:-KEPT]][:_FORGOTTEN_AT_ONCE]
     backups.forget(newest.platform, manifests=old)
     # As long as a manifest is there its files are.
     named: set[str] = set()
     for manifest in own[len(old) :]:
-        named |= (newest if manifest == newest.id else backups.read(manifest)).files.keys()
+        named |= manifest.files.keys()
     unnamed = sorted(backups.held(newest.platform).keys() - named)[:_FORGOTTEN_AT_ONCE]
     backups.forget(newest.platform, files=unnamed)
     return len(unnamed)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final, Literal
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,7 +25,7 @@ from tusk_platform.core.schema import TIMESTAMP, lineage
 from tusk_platform.errors import Conflict
 from tusk_platform.jobs.ingest import COMMIT_ROWS
 from tusk_platform.plan.nodes import Plan, Stream
-from tusk_platform.ports import Batch, Chunk
+from tusk_platform.ports import BESIDE, Batch, Chunk
 from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.lake import Handle, Lake
 from tusk_platform.storage.raw_rows import PLACE, Came, RawRows
@@ -202,12 +203,23 @@ def _as_kept(stream: Stream) -> Stream:
 
 def _chunks(stored: pa.Table) -> Iterator[Chunk]:
     """The rows as their source gave them, in the same order."""
-    found = stored.select(["_partition", "_offset", "_payload"])
+    found = stored.select(["_partition", "_offset", "_payload", "_extra"])
     arrived = stored["_ingested_at"].cast(TIMESTAMP).cast(pa.int64()).to_pylist()
     start = 0
     for partition, run in groupby(found["_partition"].to_pylist()):
         count = len(list(run))
         part = found.slice(start, count)
         offsets, payloads = part["_offset"].to_pylist(), part["_payload"].to_pylist()
-        yield Chunk(partition, offsets, offsets[-1] + 1, payloads, arrivals=arrived[start : start + count])
+        beside = [_beside(extra) for extra in part["_extra"].to_pylist()]
+        yield Chunk(
+            partition, offsets, offsets[-1] + 1, payloads, arrivals=arrived[start : start + count], beside=beside
+        )  # fmt: skip
         start += count
+
+
+def _beside(extra: str | None) -> str | None:
+    """Of what a row carried the part that did not stand in its payload."""
+    if extra is None or not any(f'"{name}"' in extra for name in BESIDE):
+        return None
+    carried = orjson.loads(extra)
+    return orjson.dumps({name: carried[name] for name in BESIDE if name in carried}).decode()

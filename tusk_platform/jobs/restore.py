@@ -27,6 +27,7 @@ class Backup:
     bytes: int
     platform: str
     continued: bool = False
+    number: int = 0
 
 
 def listed(backups: Backups) -> tuple[Backup, ...]:
@@ -34,7 +35,7 @@ def listed(backups: Backups) -> tuple[Backup, ...]:
     manifests = [backups.read(m) for m in backups.manifests()]
     continued = {m.continues for m in manifests}
     found = [
-        Backup(m.id, m.made_at, len(m.tables), sum(m.files.values()), m.platform, m.platform in continued)
+        Backup(m.id, m.made_at, len(m.tables), sum(m.files.values()), m.platform, m.platform in continued, m.number)
         for m in manifests
     ]
     return tuple(sorted(found, key=lambda b: (b.made_at, b.manifest)))
@@ -50,7 +51,7 @@ def newest(backups: Sequence[Backup], address: str) -> Backup:
             f"{address} holds backups of {len({b.platform for b in meant})} platforms that know nothing of each other; "
             "say which with `--manifest ID` (`--list` shows them)"
         )
-    return meant[-1]
+    return max(meant, key=lambda b: (b.number, b.made_at))
 
 
 def require_whole(manifest: Manifest, backups: Backups) -> None:
@@ -69,9 +70,9 @@ def gather(
     manifest: Manifest, backups: Backups, folder: Path, *, on_file: Callable[[int, int], object] = lambda *_: None
 ) -> Lake:
     """The lake of a manifest in a folder; files that are there already, whole, are not copied again."""
-    files = manifest.files
-    for number, (path, size) in enumerate(sorted(files.items()), 1):
-        target = folder / path
+    files = sorted((p, size, table.in_lake(p)) for table in manifest.tables.values() for p, size in table.files.items())
+    for number, (path, size, place) in enumerate(files, 1):
+        target = folder / place
         if not (target.is_file() and target.stat().st_size == size):
             reach("in_restore")
             backups.give(manifest.platform, path, target)
@@ -87,12 +88,13 @@ def gather(
 
 
 def log_positions(manifest: Manifest, lake: Lake) -> dict[str, int]:
-    """Stream -> the next offset of its embedded log, for those that read one."""
+    """Embedded log -> its next offset, for those that are read."""
     found = {}
-    for stream in manifest.logs:
+    for log in manifest.logs:
+        stream = log.partition(".")[0]
         table = f"raw.{stream}"
         if table in manifest.tables:
             at = lake.open(table).transaction(transactions.position(stream, LOG_PARTITION))
             if at is not None:
-                found[stream] = at
+                found[log] = at
     return found

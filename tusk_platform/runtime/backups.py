@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -24,7 +24,7 @@ from tusk_platform.storage.faultpoints import reach
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
 from tusk_platform.storage.lease import hold
-from tusk_platform.storage.log import EventLog, log_file
+from tusk_platform.storage.log import OF_CHANGES, OF_FILES, EventLog
 from tusk_platform.storage.state_files import read_state, write_state
 
 _S3: Final = "s3://"
@@ -84,11 +84,15 @@ def back_up_due(platform: Platform, until: Until, *, command: str) -> BackupRepo
         state = _read(home)
         if state.address != backups.address:
             state = _State(state.platform, state.continues, backups.address)
-        if clock() - state.looked_at < platform.plan.runtime.backup_every:
+        # A time that is still to come was written before the clock was put back.
+        if 0 <= clock() - state.looked_at < platform.plan.runtime.backup_every:
             return None
         began = clock()
         with hold(home.leases, "apply", command=command, patience=_PATIENCE_SECONDS):
-            pinned = pin(platform.lake, clock, applied=read_state(home.applied), logs=_logs(platform.plan, home))
+            logs = _logs(platform.plan, home)
+            pinned = pin(platform.lake, clock, applied=read_state(home.applied), logs=logs)
+            # After the tables: what is known of a file is remembered before anything of it is in the lake.
+            pinned = replace(pinned, marks=_marks(home, logs))
 
         def stopping() -> bool:
             return until.stopping() or (until.deadline is not None and clock() >= until.deadline)
@@ -148,12 +152,17 @@ def _finish(home: Home, manifest: Manifest) -> Restored:
 
 def _begin_logs(home: Home, manifest: Manifest, lake: Lake) -> None:
     """Let no embedded log begin before what the lake holds of it."""
-    for stream, position in log_positions(manifest, lake).items():
-        log = EventLog(home.log, stream)
-        try:
-            log.begin_at(position, later_than=manifest.made_at)
-        finally:
-            log.close()
+    for name, position in log_positions(manifest, lake).items():
+        with closing(EventLog(home.log, name)) as log:
+            if not name.endswith(OF_CHANGES):
+                log.begin_at(position, later_than=manifest.made_at)
+            elif log.exists() and log.is_another(position, later_than=manifest.made_at):
+                # What it knows of the table is not what the lake was told: ingest begins it again.
+                log.remove()
+    for name, marks in manifest.marks.items():
+        with closing(EventLog(home.log, name)) as log:
+            # Also over newer ones: the lake is of that moment, and what came since is found as it was found then.
+            log.append([], marks=marks)
 
 
 def _begun(home: Home) -> str | None:
@@ -191,8 +200,20 @@ def _alone(home: Home, command: str) -> Iterator[None]:
 
 
 def _logs(plan: Plan, home: Home) -> list[str]:
-    """Streams that have an embedded log."""
-    return [s.name for s in plan.streams if log_file(home.log, s.name).exists()]
+    """Embedded logs of the plan's streams."""
+    found = sorted(unquote(p.stem) for p in home.log.glob("*.db")) if home.log.is_dir() else []
+    streams = {s.name for s in plan.streams}
+    return [name for name in found if name.partition(".")[0] in streams]
+
+
+def _marks(home: Home, logs: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What is known of files that are rotated."""
+    found = {}
+    for name in logs:
+        if name.endswith(OF_FILES):
+            with closing(EventLog(home.log, name)) as log:
+                found[name] = log.marks()
+    return found
 
 
 def _name() -> str:

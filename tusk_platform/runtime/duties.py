@@ -18,6 +18,7 @@ from tusk_platform.jobs.validate import ValidateReport, validate
 from tusk_platform.plan.nodes import Stream
 from tusk_platform.ports import RefreshResult
 from tusk_platform.runtime.applied import require_applied
+from tusk_platform.runtime.images import bring_back_images
 from tusk_platform.runtime.platform import Platform
 from tusk_platform.storage.lease import hold
 from tusk_platform.storage.log import LOG_PARTITION, EventLog, log_file
@@ -41,6 +42,8 @@ def ingest_stream(platform: Platform, stream: Stream, until: Until, *, command: 
     with hold(platform.home.leases, f"ingest-{stream.name}", command=command):
         require_applied(platform.plan, stream, platform.home)
         runtime = platform.plan.runtime
+        if not platform.reads(stream):
+            bring_back_images(platform, stream)
         report = ingest(
             stream,
             platform.plan.aggregates_of(stream.name),

@@ -8,7 +8,7 @@ from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.jobs.backfill import Fetched, Recomputed, Span, fetch, recompute
 from tusk_platform.jobs.replay import ReplayReport, What, replay
 from tusk_platform.plan.nodes import Stream
-from tusk_platform.ports import Passing, source_adapter
+from tusk_platform.ports import Passing, Receiving, source_adapter
 from tusk_platform.runtime.applied import require_applied
 from tusk_platform.runtime.duties import PATIENCE_SECONDS
 from tusk_platform.runtime.platform import Platform
@@ -62,7 +62,8 @@ def backfill_stream(
         if failed:
             raise Unavailable("; ".join(failed))
         windows = tuple(
-            recompute(platform.plan, a, engine, platform.lake, span, fetched=from_source) for a in aggregates
+            recompute(platform.plan, a, engine, platform.lake, span, fetched=fetched is not None and fetched.whole)
+            for a in aggregates
         )
     return BackfillReport(stream.name, span, fetched, windows)
 
@@ -75,7 +76,8 @@ def _fetched(platform: Platform, stream: Stream, span: Span, command: str) -> Fe
     with hold(platform.home.leases, f"ingest-{stream.name}", command=command, patience=PATIENCE_SECONDS):
         require_applied(platform.plan, stream, platform.home)
         # One of its own: everyday ingest goes on where its own stands.
-        source = adapter.open(stream, platform.context(stream))
+        opening = adapter.history if isinstance(adapter, Receiving) else adapter.open
+        source = opening(stream, platform.context(stream))
         try:
             return fetch(
                 platform.plan,

@@ -54,6 +54,11 @@ class Platform:
                 self._sources[stream.name] = self._guarded(stream, opened)
             return self._sources[stream.name]
 
+    def reads(self, stream: Stream) -> bool:
+        """Whether the stream's source is open."""
+        with self._lock:
+            return stream.name in self._sources
+
     def _guarded(self, stream: Stream, source: Source) -> Source:
         """The source, with the circuit breaker of its connection around its reads."""
         name = stream.connection

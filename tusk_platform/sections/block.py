@@ -151,7 +151,8 @@ def only_with(value: T, info: ValidationInfo, other: str, allowed: Container[obj
     """The value, where another key declared before it has one of the values with which this key does something."""
     said = info.data.get(other)
     if said is not None and said not in allowed:
-        raise wrong(f"`{info.field_name}` does nothing where `{other}` is `{said}`", "leave it out")
+        shown = written(said) if isinstance(said, bool) else said
+        raise wrong(f"`{info.field_name}` does nothing where `{other}` is `{shown}`", "leave it out")
     return value
 
 

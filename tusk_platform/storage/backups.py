@@ -1,7 +1,8 @@
 """Where backups are: a folder or a bucket with the lake's immutable files, and manifests that name those of a moment.
 
-Each platform writes below a name of its own, so that none can touch another's. Files lie as they do in the lake; a
-manifest is written when all that it names is there, so what is half done is seen by nobody.
+Each platform writes below a name of its own, so that none can touch another's. Files lie as they do in the lake,
+those of a table's log below its id; a manifest is written when all that it names is there, so what is half done is seen
+by nobody.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from tusk_platform.errors import Unavailable, UsageError
 from tusk_platform.storage.failures import explained
 from tusk_platform.storage.handle import Handle
 
+# A table's own log, the only files of it that another table in its place could have too.
+LOG: Final = "_delta_log"
 _SCHEMA_VERSION: Final = 1
 _LAKE: Final = "lake"
 _MANIFESTS: Final = "manifests"
@@ -34,19 +37,28 @@ Files = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table as of one commit: its files by their path in the lake, the log's own with it, and its schema as JSON."""
+    """A table as of one commit: its files by their path in the backup, the log's own with it, and its schema as JSON.
+
+    ``id`` is the table's own: one that was dropped and made again has another.
+    """
 
     version: int
     files: Files
     schema: str = ""
+    id: str = ""
+
+    def in_lake(self, path: str) -> str:
+        """Where a file of the backup was in the lake."""
+        return path.replace(f"/{LOG}/{self.id}/", f"/{LOG}/", 1) if self.id else path
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """All tables as of one moment, microseconds UTC. ``id`` is the platform's name and the moment.
 
-    ``applied`` is the plan that they follow, ``logs`` the streams that read an embedded log, ``continues`` the platform
-    from whose backup this one was restored.
+    ``applied`` is the plan that they follow, ``logs`` the embedded logs that are read, ``continues`` the platform
+    from whose backup this one was restored, ``number`` grows with each manifest of the platform,
+    ``marks`` is what logs remember without which their positions mean nothing.
     """
 
     id: str
@@ -55,6 +67,8 @@ class Manifest:
     applied: Mapping[str, Any] | None = None
     logs: tuple[str, ...] = ()
     continues: str | None = None
+    number: int = 0
+    marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def platform(self) -> str:
@@ -148,7 +162,7 @@ class Backups:
             }
 
     def take(self, platform: str, table: Handle, name: str, path: str) -> None:
-        """Copy one file of a table, ``name`` under its folder, to its ``path`` in the lake.
+        """Copy one file of a table, ``name`` under its folder, to its ``path`` here.
 
         A folder of the same file system shares the file instead: it never changes, so that is as good and is free.
         """

@@ -17,6 +17,9 @@ from tusk_platform.storage.faultpoints import reach
 Record = tuple[int, int, bytes]
 # The partition that a log is to its stream.
 LOG_PARTITION: Final = "0"
+# What follows the stream in the names of logs that keep more than records: images of rows, what files are known by.
+OF_CHANGES: Final = ".changes"
+OF_FILES: Final = ".files"
 
 # The next offset has a row of its own, so that offsets are never used again, not even after everything was trimmed.
 _TABLES: Final = """
@@ -144,6 +147,11 @@ class EventLog:
             row = connection.execute("select value from mark where name = ?", (name,)).fetchone()
             return None if row is None else str(row[0])
 
+    def marks(self) -> dict[str, str]:
+        """All that is remembered, by name."""
+        with self._connection() as connection:
+            return dict(connection.execute("select name, value from mark").fetchall())
+
     def start(self) -> int:
         """Offset of the oldest record still there; the end where there is none."""
         with self._connection() as connection:
@@ -194,6 +202,18 @@ class EventLog:
                 connection.execute("update next set id = id + ?", (offset - first,))
             connection.execute("update next set id = max(id, ?)", (offset,))
             return int(connection.execute("select id from next").fetchone()[0])
+
+    def is_another(self, offset: int, *, later_than: int) -> bool:
+        """Whether a record before an offset up to which a log of this name was read arrived only after a time."""
+        with self._connection() as connection:
+            found = connection.execute("select 1 from event where id < ? and arrival > ? limit 1", (offset, later_than))
+            return found.fetchone() is not None
+
+    def remove(self) -> None:
+        """Delete the file; whoever else has it open must not be at work."""
+        self.close()
+        for ending in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
 
     def exists(self) -> bool:
         """Whether the file is there: any other question makes it."""

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 import pyarrow.fs as pa_fs
+import pyarrow.parquet as pq
 
 from tusk_platform.storage.failures import explained
 from tusk_platform.storage.handle import Handle
@@ -51,6 +52,16 @@ def log_entries(handle: Handle) -> tuple[tuple[str, int], ...]:
     names = [f"{_LOG}/{handle.version:020}.{ending}" for ending in ("checkpoint.parquet", "json")]
     with explained(f"looking at the log of {handle.name}"):
         return tuple((i.path, i.size) for i in handle.folder.files.get_file_info(names))
+
+
+def all_transactions(handle: Handle) -> dict[str, int]:
+    """Every transaction id that was ever committed, with its last version."""
+    checkpoint(handle)
+    with explained(f"reading the log of {handle.name}"):
+        name = f"{_LOG}/{handle.version:020}.checkpoint.parquet"
+        with handle.folder.files.open_input_file(name) as file:
+            found = pq.read_table(file, columns=["txn"])["txn"].drop_null().to_pylist()
+    return {t["appId"]: t["version"] for t in found}
 
 
 def trim_log(handle: Handle, *, keep: int = KEPT_COMMITS) -> int:

@@ -14,6 +14,7 @@ from tusk_platform.core import transactions
 from tusk_platform.errors import UsageError
 from tusk_platform.jobs.backfill import Fetched, Span, fetch
 from tusk_platform.plan.nodes import DEMO_PARTITION
+from tusk_platform.ports import Changes, Chunk
 from tusk_platform.storage.duck import query
 from tusk_platform.storage.home import Home
 from tusk_platform.units import MINUTE, SECOND
@@ -84,6 +85,16 @@ def test_records_that_are_gone_are_not_waited_for(bench: Bench) -> None:
     log.offsets, log.payloads, log.arrivals = [], [], []
 
     assert fetched(bench) == Fetched()
+
+
+def test_what_stood_beside_the_first_records_stays_with_them() -> None:
+    beside = [f'{{"_key":"k{n}"}}' for n in range(3)]
+    changes = Changes(["insert"] * 3, [1, 2, 3], ["[1]", "[2]", "[3]"])
+    chunk = Chunk("0", [0, 1, 2], 3, [b"{}"] * 3, arrivals=[1, 2, 3], changes=changes, beside=beside).first(2)
+
+    assert chunk.beside == beside[:2]
+    assert chunk.changes == Changes(["insert"] * 2, [1, 2], ["[1]", "[2]"])
+    assert {len(column or ()) for column in (chunk.offsets, chunk.payloads, chunk.arrivals)} == {2}
 
 
 def test_made_up_events_are_not_made_up_again(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tusk_platform.core.schema import raw_schema
 from tusk_platform.jobs.ingest import Until, ingest
 from tusk_platform.jobs.replay import ReplayReport, replay
 from tusk_platform.plan.nodes import Aggregate, Column, Plan, Session, Sliding, Tumbling
+from tusk_platform.ports import Batch, Budget, Position
 from tusk_platform.storage.duck import query
 from tusk_platform.storage.home import Home
 from tusk_platform.storage.lake import Lake
@@ -58,6 +60,16 @@ class Bench:
         return self.lake.open("raw.orders").version
 
 
+class Keyed(ScriptedSource):
+    """Records with something beside each."""
+
+    beside = ""
+
+    def read(self, position: Position, budget: Budget) -> Batch:
+        batch = super().read(position, budget)
+        return Batch(tuple(replace(c, beside=[self.beside] * len(c.offsets)) for c in batch.chunks), batch.at_end)
+
+
 @pytest.fixture
 def bench(home: Home) -> Bench:
     return Bench(home)
@@ -87,6 +99,18 @@ def test_rows_that_are_good_by_now_change_sides_in_one_commit(bench: Bench) -> N
         (None, None, None, n) for n in (-1, -2, -3)
     }
     assert [r["_ingested_at"].timestamp() for r in mended] == [NOW / SECOND, NOW / SECOND, NOW / SECOND + 1]
+
+
+def test_what_stood_beside_a_payload_stays_with_the_row(bench: Bench) -> None:
+    beside = {"_key": "k", "_headers": {"trace": "t"}}
+    bench.source = Keyed("0")
+    bench.source.beside = json.dumps(beside)
+    bench.send(event("b", amount=-1, more="x"))
+    bench.stream = a_stream(deduplicate=True, rules=LENIENT)
+    bench.replay()
+
+    [row] = query(bench.lake, bench.plan, "select _extra from clean.orders").to_pylist()
+    assert json.loads(row["_extra"]) == {"more": "x", **beside}
 
 
 def test_second_replay_finds_only_what_is_still_bad(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.unit.runtime.test_apply import START, Shop, computed, event
@@ -17,8 +18,10 @@ from tusk_platform.errors import Held, Refused, UsageError
 from tusk_platform.jobs.backup import KEPT, Author, BackupReport, backup, pin
 from tusk_platform.jobs.ingest import Until
 from tusk_platform.jobs.maintain import maintain
+from tusk_platform.jobs.restore import gather, listed, newest, require_whole
 from tusk_platform.runtime.backups import Restored, back_up_due, backups_of, place_to_restore_from
 from tusk_platform.runtime.backups import restore as restore_home
+from tusk_platform.runtime.duties import ingest_stream
 from tusk_platform.runtime.platform import Platform, open_platform
 from tusk_platform.runtime.publishing import publish_events
 from tusk_platform.storage.backups import Backups
@@ -202,13 +205,120 @@ def test_aggregate_never_knows_a_batch_that_raw_does_not_hold(shop: Safe) -> Non
     busy = Busy(shop.home.lake)
     pinned = pin(busy, lambda: START, applied=None, logs=())
     report = backup(pinned, shop.backups, Author("a"))
-    lake = Lake(shop.config.parent / "safe" / "a" / "lake")
+    lake = gather(shop.backups.read(report.manifest or ""), shop.backups, shop.home.restoring)
 
     assert report.complete
     order = [h.name for h in pinned.handles]
     assert order == ["quality", "agg.sales", "raw.orders", "raw.visits"]
     seen = lake.open("agg.sales").transaction(transactions.refreshed("sales")) or 0
     assert seen <= (lake.open("raw.orders").transaction(transactions.batch("orders")) or 0)
+
+
+def test_log_of_what_was_received_begins_where_the_lake_stands(shop: Safe) -> None:
+    shop.sell(event(0), event(1))
+    EventLog(shop.home.log, "orders.mqtt").append([b"a", b"b", b"c"])
+    shop.back_up()
+    shop.lose()
+    done = shop.restore()
+
+    assert done.logs == {"orders": 2, "orders.mqtt": 2}
+    assert EventLog(shop.home.log, "orders.mqtt").end() == 2
+
+
+def test_rotated_file_is_read_on_after_a_restore(tmp_path: Path) -> None:
+    shop, log = Safe(tmp_path), tmp_path / "app.ndjson"
+    shop.change(('orders = { source = "http"', 'orders = { source = "file", path = "app.ndjson", live = true'))
+
+    def write(*minutes: int) -> None:
+        log.write_text("".join(f"{json.dumps(event(m))}\n" for m in minutes))
+
+    def ingested() -> list[int]:
+        platform = shop.open()
+        ingest_stream(platform, platform.plan.stream("orders"), ONCE, command="test")
+        return sorted(row["happened"].minute for row in shop.sold())
+
+    write(0, 1, 2)
+    ingested()
+    shop.back_up()
+    log.rename(tmp_path / "app.ndjson.1")
+    write(3, 4, 5, 6)
+    shop.lose()
+    shop.restore()
+    found = ingested()
+    shop.close()
+
+    assert found == [0, 1, 2, 3, 4, 5, 6]
+
+
+# -- What may happen to a backup --------------------------------------------------------------------------------------
+
+
+class Table:
+    """One table that is backed up under the name ``p``."""
+
+    SCHEMA = pa.schema([("x", pa.int64())])
+
+    def __init__(self, folder: Path) -> None:
+        self.lake, self.backups, self.folder = Lake(folder / "lake"), Backups(str(folder / "safe")), folder
+        self.newest: str | None = None
+        self.make(0)
+
+    def make(self, x: int) -> None:
+        self.lake.create("raw.t", self.SCHEMA)
+        self.add(x)
+
+    def add(self, x: int) -> None:
+        self.lake.open("raw.t").append(pa.table({"x": [x]}, self.SCHEMA), {"x": x})
+
+    def back_up(self, minute: int) -> str:
+        pinned = pin(self.lake, lambda: START + minute * MINUTE, applied=None, logs=())
+        self.newest = backup(pinned, self.backups, Author("p", None, self.newest)).manifest
+        assert self.newest is not None
+        return self.newest
+
+    def restored(self, manifest: str) -> list[int]:
+        found = self.backups.read(manifest)
+        require_whole(found, self.backups)
+        lake = gather(found, self.backups, self.folder / manifest.replace("/", "-"))
+        return sorted(pa.table(lake.open("raw.t").delta.to_pyarrow_table())["x"].to_pylist())
+
+
+def test_clock_that_was_put_back_hides_no_backup(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    for number, minute in enumerate((100, 110, 120, 10, 20), 1):
+        table.add(number)
+        made = table.back_up(minute)
+
+    assert len(table.backups.manifests()) == KEPT
+    assert newest(listed(table.backups), "safe").manifest == made
+    assert table.restored(made) == [0, 1, 2, 3, 4, 5]
+
+
+def test_place_that_was_emptied_gets_a_whole_backup(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    table.back_up(0)
+    shutil.rmtree(tmp_path / "safe")
+
+    assert table.restored(table.back_up(1)) == [0]
+
+
+def test_table_that_was_made_again_is_another(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    before = table.back_up(0)
+    table.lake.drop("raw.t")
+    table.make(7)
+    after = table.back_up(1)
+
+    assert (table.restored(before), table.restored(after)) == ([0], [7])
+
+
+def test_time_of_the_last_backup_that_is_still_to_come_is_none(shop: Safe) -> None:
+    shop.sell(event(0))
+    shop.back_up()
+    shop.minutes -= 60
+    again = shop.back_up(after=0)
+
+    assert again is not None
 
 
 # -- What is refused --------------------------------------------------------------------------------------------------
