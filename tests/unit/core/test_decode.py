@@ -342,8 +342,8 @@ def test_any_payloads_at_all_are_one_row_each(payloads: list[bytes | None]) -> N
 def test_what_takes_a_row_back_is_only_placed_in_time() -> None:
     """Rules may be others by now than those that let the row in; its later images are judged by those of now."""
     stream = a_stream(changes=True)
-    at = {"timestamp": "2024-01-01T11:00:00Z"}
-    far = {"timestamp": "2024-01-01T20:00:00Z", "user_id": 7, "amount": 1}
+    at: dict[str, object] = {"timestamp": "2024-01-01T11:00:00Z"}
+    far: dict[str, object] = {"timestamp": "2024-01-01T20:00:00Z", "user_id": 7, "amount": 1}
     events: list[tuple[Op, dict[str, object] | bytes]] = [
         ("delete", at),
         ("update_preimage", {**at, "amount": -1}),
